@@ -1,0 +1,57 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who asks, and what that caller may ask: decided by the uid the kernel vouches for, never by the message."""
+
+from __future__ import annotations
+
+import pwd
+import socket
+import struct
+from dataclasses import dataclass
+
+from stockade import protocol
+
+READS = frozenset({"status", "bans", "whitelist"})
+SERVICE_CHANGES = frozenset({"ban", "unban"})
+ROOT_CHANGES = SERVICE_CHANGES | {"permanent_bans", "whitelist_set", "release", "resume"}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One kind of caller: what it may ask, how its sources must begin, how long its lines may be (bytes)."""
+
+    name: str
+    operations: frozenset[str]
+    source_prefix: str
+    max_line: int
+
+    @property
+    def trusted(self) -> bool:
+        """True for uid 0 alone: it may name any source, use `force`, and ban private networks."""
+        return not self.source_prefix
+
+
+ROOT = Caller("root", READS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT)
+SERVICES = {
+    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", protocol.MAX_LINE_SERVICE),
+}
+STRANGER = Caller("stranger", frozenset(), "?", protocol.MAX_LINE_SERVICE)
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The uid of the process at the other end (SO_PEERCRED)."""
+    _pid, uid, _gid = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    )
+    return int(uid)
+
+
+def identify(uid: int) -> Caller:
+    """The kind of caller that runs as `uid`."""
+    if uid == 0:
+        return ROOT
+    try:
+        return SERVICES.get(pwd.getpwuid(uid).pw_name, STRANGER)
+    except KeyError:
+        return STRANGER

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`stockade warden`: the service itself, as systemd runs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from stockade import protocol, service
+from stockade.config import ConfigError
+from stockade.warden import config
+from stockade.warden.core import Warden
+from stockade.warden.nftables import Nftables
+from stockade.warden.registry import Registry
+from stockade.warden.server import Server
+
+LOG = logging.getLogger("stockade.warden")
+STATE = Path("/var/lib/stockade")
+TICK_SECONDS = 1.0  # half of the two seconds within which a table that was flushed is back
+TIDY_SECONDS = 3600.0
+
+
+def main() -> int:
+    """Run until SIGTERM. Exit codes: 0 stopped, 1 failed, 2 configuration."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        settings = config.read()
+    except ConfigError as error:
+        LOG.error("%s", error)
+        return 2
+    os.umask(0o077)
+    try:
+        registry = Registry(STATE / "registry.db")
+    except (sqlite3.Error, OSError) as error:
+        LOG.error("the registry %s cannot be used: %s", STATE / "registry.db", error)
+        return 1
+    warden = Warden(registry=registry, firewall=Nftables(), config=settings)
+    warden.start()
+    return _run(warden, registry)
+
+
+def _run(warden: Warden, registry: Registry) -> int:
+    stopping = False
+
+    def stop(*_signal: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    server = Server(_listener(), warden.handle)
+    LOG.info("%s", warden.summary())
+    service.notify(f"READY=1\nSTATUS={warden.summary()}")
+    tidied = time.monotonic()
+    told = warden.summary()
+    while not stopping:
+        server.serve(TICK_SECONDS)
+        warden.tick()
+        if time.monotonic() - tidied > TIDY_SECONDS:
+            warden.tidy()
+            tidied = time.monotonic()
+        if (summary := warden.summary()) != told:
+            LOG.info("%s", summary)
+            told = summary
+        service.notify(f"WATCHDOG=1\nSTATUS={told}")
+    service.notify("STOPPING=1")
+    server.close()
+    registry.close()
+    return 0
+
+
+def _listener() -> socket.socket:
+    """The socket systemd holds for us, so that callers wait in it while the warden restarts."""
+    passed = service.listen_sockets()
+    if passed:
+        return passed[0]
+    Path(protocol.SOCKET).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    listener.bind(protocol.SOCKET)
+    listener.listen(64)
+    return listener
