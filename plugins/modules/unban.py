@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: lift bans on a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: unban
+short_description: Lift bans on a host, at once
+author: stockade.fleet contributors (@stockade-fleet)
+description:
+  - Lifts every ban of addresses and networks, whoever decided them.
+  - An address that stays banned because a wider network or a list covers it is reported with what covers it.
+  - Needs the agent, see the role P(stockade.fleet.agent#role).
+extends_documentation_fragment:
+  - stockade.fleet._attributes
+options:
+  address:
+    description:
+      - Addresses or networks, also several in one text apart by commas, blanks or new lines.
+      - Exactly these are lifted; an address does not lift the network around it.
+    type: list
+    elements: str
+    required: true
+    aliases: [addresses, ip]
+seealso:
+  - module: stockade.fleet.ban
+  - module: stockade.fleet.whitelist
+"""
+
+EXAMPLES = r"""
+- name: Lift the bans of two addresses
+  stockade.fleet.unban:
+    address: [203.0.113.9, "2001:db8:bad::/48"]
+
+# Ad hoc, everywhere:
+#   ansible all -b -m stockade.fleet.unban -a 'address=203.0.113.9'
+"""
+
+RETURN = r"""
+results:
+  description: What became of each address, in the order given.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    network:
+      description: The address or network in its canonical form.
+      type: str
+    state:
+      description: V(lifted), or V(absent) if it was not banned.
+      type: str
+    lifted:
+      description: The bans that were lifted, each with its source and reason.
+      type: list
+      elements: dict
+    remaining:
+      description: Bans of wider networks that still cover it.
+      type: list
+      elements: dict
+  sample: [{network: 203.0.113.9, state: absent, lifted: [], remaining: [{network: 203.0.113.0/24, source: operator}]}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import ask, split_addresses
+
+
+def main() -> None:
+    """Lift what is asked for."""
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "list", "elements": "str", "required": True, "aliases": ["addresses", "ip"]},
+        },
+        supports_check_mode=True,
+    )
+    networks = split_addresses(module.params["address"])
+    try:
+        result = ask(module, "unban", {"changed": False, "results": []}, networks=networks)
+    except StockadeError as error:
+        module.fail_json(msg=str(error))
+    for item in result["results"]:
+        for row in item["remaining"]:
+            module.warn("%s is still banned by %s (%s)" % (item["network"], row["network"], row["source"]))
+    lifted = ["%s %s" % (row["network"], row["source"]) for item in result["results"] for row in item["lifted"]]
+    module.exit_json(**result, **diff(module, lifted, []))
+
+
+if __name__ == "__main__":
+    main()

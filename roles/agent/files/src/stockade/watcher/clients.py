@@ -1,0 +1,108 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients: from the text of an address to the keys it is counted and banned by.
+
+An attacker with IPv6 owns a /64 at least, so that is what counts there by default. Not where a /64 holds clients that
+have nothing to do with each other (translation prefixes), nor where this host itself lives: its gateway and its
+neighbours would be banned along.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# One client: what it is counted and banned by, one text for each kind of key that the rules use; empty if it is never
+# banned (loopback and the like).
+Client = tuple[str, ...]
+# Kind of key -> how wide it is for IPv4 and IPv6.
+KEYS = {"address": (32, 128), "ipv6/64": (32, 64), "ipv4/24": (24, 64)}
+DEFAULT_KEY = "ipv6/64"
+SPARED: Client = ()
+
+_SHARED_64 = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "64:ff9b::/96",  # NAT64, RFC 6052
+        "64:ff9b:1::/48",  # NAT64, RFC 8215
+        "2001::/32",  # Teredo: one /64 holds every client of a server
+    )
+)
+
+
+class Clients:
+    """Resolves addresses to keys of each kind in `kinds`. `own`: this host's addresses (default: as the kernel says)."""
+
+    def __init__(self, own: Iterable[str] | None = None, kinds: Sequence[str] = (DEFAULT_KEY,)) -> None:
+        self.kinds = tuple(kinds)
+        self._widths = [KEYS[kind] for kind in self.kinds]
+        self._own_networks = self._networks_of(own_addresses() if own is None else own)
+
+    def refresh(self, own: Iterable[str] | None = None) -> bool:
+        """Ask again for the host's own addresses; True if they changed (callers then drop what they remember)."""
+        networks = self._networks_of(own_addresses() if own is None else own)
+        if networks == self._own_networks:
+            return False
+        self._own_networks = networks
+        return True
+
+    def resolve(self, text: bytes) -> Client:
+        """The client of an address as it stands in a log. Raises ValueError if it is no address."""
+        if b":" not in text:
+            return self._ipv4(ipaddress.IPv4Address(text.decode("ascii")))
+        if b"%" in text:
+            raise ValueError("zone ids are not allowed")
+        address = ipaddress.IPv6Address(text.decode("ascii"))
+        if address.ipv4_mapped is not None:
+            return self._ipv4(address.ipv4_mapped)
+        if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+            return SPARED
+        shared = any(address in network for network in _SHARED_64)
+        return tuple(self._key(address, 128 if shared else wide) for _, wide in self._widths)
+
+    def _ipv4(self, address: ipaddress.IPv4Address) -> Client:
+        number = int(address)  # the properties of the class cost more than all the rest
+        if number >> 24 == 127 or number >> 16 == 0xA9FE or number >> 28 == 0xE or number == 0:
+            return SPARED
+        return tuple(self._key(address, wide) for wide, _ in self._widths)
+
+    def _key(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int) -> str:
+        if prefix < address.max_prefixlen:
+            network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
+            if network not in self._own_networks:
+                return str(network)
+        return str(address)
+
+    @staticmethod
+    def _networks_of(addresses: Iterable[str]) -> set[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return {
+            ipaddress.ip_network(f"{address}/{64 if ':' in address else 24}", strict=False) for address in addresses
+        }
+
+
+def own_addresses(proc: Path = Path("/proc/self/net")) -> list[str]:
+    """This host's own addresses as the kernel lists them under /proc; empty where it does not say."""
+    return sorted({*_own_ipv6(proc / "if_inet6"), *_own_ipv4(proc / "fib_trie")})
+
+
+def _own_ipv6(path: Path) -> Iterable[str]:
+    for line in _lines(path):
+        yield str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0])))
+
+
+def _own_ipv4(path: Path) -> Iterable[str]:
+    candidate = ""
+    for line in _lines(path):  # "|-- 192.0.2.11" and below it "/32 host LOCAL"
+        if "|--" in line:
+            candidate = line.split()[-1]
+        elif "/32 host LOCAL" in line and candidate:
+            yield candidate
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The courier takes verdicts to the warden, in batches, and keeps them while the warden is away."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from stockade.client import WardenUnavailable
+from stockade.protocol import INTERNAL, UNAVAILABLE, ProtocolError
+from stockade.text import visible
+from stockade.watcher.verdict import Verdict
+
+MAX_PENDING = 10_000  # verdicts
+BATCH = 100  # bans per request: far below the 64 KiB that a service may send
+_BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
+
+
+class Warden(Protocol):
+    """The part of stockade.client.Client that is used here."""
+
+    def call(self, op: str, **fields: Any) -> dict[str, Any]:
+        """See stockade.client.Client.call."""
+
+
+class Courier:
+    """Verdicts on their way. `report(verdict, outcome)` is called once for each that came to an end.
+
+    `late` counts verdicts whose ban would have been over, `dropped` those that found the queue full.
+    """
+
+    def __init__(self, warden: Warden, report: Callable[[Verdict, str], None]) -> None:
+        self.late = 0
+        self.dropped = 0
+        self.problem = ""
+        self._warden = warden
+        self._report = report
+        self._pending: deque[Verdict] = deque()
+        self._failures = 0
+        self._next_attempt = 0.0  # monotonic
+
+    @property
+    def pending(self) -> list[Verdict]:
+        """Verdicts without an answer yet, oldest first."""
+        return list(self._pending)
+
+    def take(self, verdicts: Iterable[Verdict]) -> None:
+        """Accept verdicts; the oldest ones go if there are too many."""
+        for verdict in verdicts:
+            if verdict.observe:
+                self._report(verdict, "observed")
+                continue
+            if len(self._pending) >= MAX_PENDING:
+                self._pending.popleft()
+                self.dropped += 1
+            self._pending.append(verdict)
+
+    def deliver(self, *, now: int, monotonic: float) -> bool:
+        """Ask the warden for what is pending; True if anything was answered. Never raises for a warden that fails."""
+        answered = False
+        while self._pending and monotonic >= self._next_attempt:
+            batch: list[Verdict] = []
+            while self._pending and len(batch) < BATCH:
+                verdict = self._pending.popleft()
+                remaining = verdict.remaining(now)
+                if remaining is not None and remaining <= 0:
+                    self.late += 1
+                else:
+                    batch.append(verdict)
+            if batch and not self._ask(batch, now):
+                self._pending.extendleft(reversed(batch))
+                self._next_attempt = monotonic + _BACKOFF[min(self._failures, len(_BACKOFF)) - 1]
+                break
+            answered = answered or bool(batch)
+        return answered
+
+    def _ask(self, batch: list[Verdict], now: int) -> bool:
+        """True if the warden decided about the batch, whatever it decided."""
+        try:
+            result = self._warden.call("ban", bans=[_wanted(verdict, now) for verdict in batch], on_refused="skip")
+        except WardenUnavailable as error:
+            return self._failed(str(error))
+        except ProtocolError as error:
+            if error.code == INTERNAL or (error.code == UNAVAILABLE and not str(error).startswith("recorded")):
+                return self._failed(str(error))
+            if len(batch) > 1 and error.code != UNAVAILABLE:  # one bad entry must not cost the others
+                answers = [self._ask([verdict], now) for verdict in batch]
+                return all(answers)
+            self.problem = visible(str(error))
+            outcomes = [self.problem] * len(batch)
+        else:
+            self.problem = ""
+            rows = result.get("results", [])
+            outcomes = [_outcome(row) for row in rows] if len(rows) == len(batch) else ["answered"] * len(batch)
+        self._failures = 0
+        for verdict, outcome in zip(batch, outcomes, strict=True):
+            self._report(verdict, outcome)
+        return True
+
+    def _failed(self, reason: str) -> bool:
+        self.problem = visible(reason)
+        self._failures += 1
+        return False
+
+
+def _wanted(verdict: Verdict, now: int) -> dict[str, Any]:
+    remaining = verdict.remaining(now)
+    return {
+        "network": verdict.network,
+        "duration": "permanent" if remaining is None else remaining,
+        "reason": verdict.reason,
+        "source": verdict.source,
+        "id": verdict.id,
+    }
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    message = visible(str(row.get("message") or ""))
+    return f"{row.get('state')} ({message})" if row.get("state") == "refused" and message else str(row.get("state"))

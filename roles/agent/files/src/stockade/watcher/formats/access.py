@@ -1,0 +1,154 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Format `access`: the access logs of nginx and Apache.
+
+    [VHOST ]ADDRESS - USER [dd/Mon/yyyy:HH:MM:SS +zzzz] "REQUEST" STATUS REST
+
+That is common, combined, vhost_combined and nginx with fields behind. What a client writes (user, request, the Host
+header that nginx may put first) cannot stand in for the address or the time:
+
+- Servers write `"` in a variable as `\\"` or `\\x22`, so the first plain quote of a line opens the request, whatever
+  the user name holds; the time stands directly before it, and all before the time is the address part.
+- The identd field is always `-`. If the second word is `-`, the first one is the address; else the third one must be
+  `-` and the second one is the address. A user name of many words changes neither.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from stockade.watcher.clients import Client, Clients
+
+# What the rules see of a line: time (epoch seconds), client, request (between the quotes), the fields behind it.
+Event = tuple[int, Client, bytes, bytes]
+
+_STATUS = frozenset(b" %03d " % status for status in range(1000))
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
+    )
+}
+_TIME = re.compile(rb"\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\] ")
+_CUT = -len(b"[10/Oct/2000:13:55:36 -0700] ")  # where the time begins, from the opening quote
+_QUOTED = rb'((?:[^"\\]|\\.)*)'  # up to the next plain quote; cannot backtrack
+_LINE = re.compile(_QUOTED + rb'"' + _QUOTED + rb'"(.*)', re.DOTALL)
+_CACHE_LIMIT = 32_768  # entries each: about 6 MB; bounded because a client chooses the user name
+
+
+class AccessFormat:
+    """Parser of access logs. `parsed` and `unparsed` count lines."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.parsed = 0
+        self.unparsed = 0
+        self._clients = clients
+        self._times: dict[bytes, int] = {}
+        self._heads: dict[bytes, Client] = {}  # everything before the time -> client
+
+    def forget(self) -> None:
+        """Drop what is remembered about clients (after the host's own addresses changed)."""
+        self._heads.clear()
+
+    def parse(self, lines: list[bytes]) -> list[Event]:
+        """The events of complete lines, in their order; lines that do not parse are counted and left out.
+
+        The common case is one split and three look-ups a line. Whatever is new or odd (a quote written as `\\"`) goes
+        through `_parse_slowly`, which knows the same grammar and all of it.
+        """
+        events: list[Event] = []
+        times, heads, cut = self._times, self._heads, _CUT
+        unparsed = 0
+        for line in lines:
+            try:
+                head, request, fields = line.split(b'"', 2)
+                time, client = times[head[cut:]], heads[head[:cut]]
+                odd = fields[:5] not in _STATUS or b"\\" in request
+            except (ValueError, KeyError):
+                odd = True
+            if odd:
+                event = self._parse_slowly(line)
+                if event is None:
+                    unparsed += 1
+                    continue
+                time, client, request, fields = event
+            if client:
+                events.append((time, client, request, fields))
+        self.parsed += len(lines) - unparsed
+        self.unparsed += unparsed
+        return events
+
+    def time_of(self, line: bytes) -> int | None:
+        """The time of one line (epoch seconds), None if it has none."""
+        event = self._parse_slowly(line)
+        return None if event is None else event[0]
+
+    def _parse_slowly(self, line: bytes) -> Event | None:
+        match = _LINE.fullmatch(line)
+        if match is None or match[3][:5] not in _STATUS:
+            return None
+        head = match[1]
+        time = self._time(head[_CUT:])
+        client = self._client(head[:_CUT])
+        if time is None or client is None:
+            return None
+        return (time, client, match[2], match[3])
+
+    def _time(self, text: bytes) -> int | None:
+        known = self._times.get(text)
+        if known is not None:
+            return known
+        match = _TIME.fullmatch(text)
+        if match is None or match[2] not in _MONTHS:
+            return None
+        day, _, year, hour, minute, second, sign, offset_hours, offset_minutes = match.groups()
+        offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+        try:
+            moment = datetime(
+                int(year), _MONTHS[match[2]], int(day), int(hour), int(minute), min(int(second), 59),
+                tzinfo=timezone(offset if sign == b"+" else -offset),
+            )  # fmt: skip
+        except ValueError:
+            return None
+        if len(self._times) >= _CACHE_LIMIT:
+            self._times.clear()
+        self._times[text] = time = int(moment.timestamp())
+        return time
+
+    def _client(self, head: bytes) -> Client | None:
+        words = head.split(b" ", 3)
+        if len(words) < 4 or not head.endswith(b" "):
+            return None
+        if words[1] == b"-":
+            address = words[0]
+        elif words[2] == b"-":
+            address = words[1]
+        else:
+            return None
+        try:
+            client = self._clients.resolve(address)
+        except ValueError:  # UnicodeDecodeError too
+            return None
+        if len(self._heads) >= _CACHE_LIMIT:
+            self._heads.clear()
+        if len(head) <= 128:
+            self._heads[head] = client
+        return client
+
+
+# Files a browser asks for by the dozen while it shows one page.
+STATIC = frozenset(
+    b"css js mjs map wasm png jpg jpeg gif webp avif svg ico bmp tif tiff woff woff2 ttf otf eot "
+    b"mp3 ogg m4a wav mp4 m4v webm m3u8 ts vtt".split()
+)
+
+
+def is_static(request: bytes) -> bool:
+    """True if a request line asks for a static asset: GET or HEAD of a path that ends like one."""
+    words = request.split(b" ", 2)
+    if len(words) < 2 or b"." not in words[1] or words[0] not in (b"GET", b"HEAD"):
+        return False
+    path = words[1].partition(b"?")[0]
+    return path[path.rfind(b".") + 1 :].lower() in STATIC

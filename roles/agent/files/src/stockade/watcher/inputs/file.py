@@ -1,0 +1,293 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Input `file`: one log file, followed by device, inode and offset.
+
+Only complete lines are given out, and a position is always the start of a line that was not. Rotation is noticed at
+the end of the file only, so the old file is read to its end first; it stays open a while because servers go on writing
+to it until they reopen their logs. A file that became shorter, or whose first bytes changed, was truncated
+(`copytruncate`) and is read from its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+CHUNK = 256 * 1024  # bytes read at once
+MAX_LINE = 64 * 1024  # bytes; longer lines are skipped and counted
+DRAIN = 60.0  # seconds without a new line after which a rotated file is closed
+MAX_DRAINING = 3
+_HEAD = 256  # first bytes of a file that tell it from its successor
+_STEP = 64 * 1024  # bytes: where the search for a start by time goes over to reading
+
+TimeOf = Callable[[bytes], int | None]
+
+
+class Source:
+    """One open file. `skipped` counts lines that were too long."""
+
+    def __init__(self, fd: int, offset: int = 0) -> None:
+        self.fd = fd
+        status = os.fstat(fd)
+        self.identity = (status.st_dev, status.st_ino)
+        self.skipped = 0
+        self._offset = offset  # of the next byte to read
+        self._tail = b""  # an incomplete line, already read
+        self._skipping = False  # inside a line that is too long
+        self._head = os.pread(fd, min(_HEAD, offset), 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
+
+    @property
+    def start_of_next(self) -> int:
+        """Offset of the first byte that was not given out."""
+        return self._offset - len(self._tail)
+
+    def behind(self) -> int:
+        """Bytes that were not read yet."""
+        return max(0, os.fstat(self.fd).st_size - self._offset)
+
+    def lines(self) -> list[bytes]:
+        """The next complete lines without their ends; empty if there are none now."""
+        while True:
+            size = os.fstat(self.fd).st_size
+            if size == self._offset and size:
+                return []
+            if size < self._offset or os.pread(self.fd, len(self._head), 0) != self._head:
+                self._offset, self._tail, self._skipping, self._head = 0, b"", False, b""
+            data = os.pread(self.fd, CHUNK, self._offset)
+            if not data:
+                return []
+            self._offset += len(data)
+            if len(self._head) < _HEAD:
+                self._head = os.pread(self.fd, min(_HEAD, self._offset), 0)
+            lines = self._complete(data)
+            if lines:
+                return lines
+
+    def _complete(self, data: bytes) -> list[bytes]:
+        if self._skipping:
+            _, newline, data = data.partition(b"\n")
+            if not newline:
+                return []
+            self._skipping = False
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        if len(self._tail) > MAX_LINE:
+            self._tail, self._skipping = b"", True
+            self.skipped += 1
+        if lines and max(map(len, lines)) > MAX_LINE:
+            kept = [line for line in lines if len(line) <= MAX_LINE]
+            self.skipped += len(lines) - len(kept)
+            return kept
+        return lines
+
+    def position(self) -> dict[str, Any]:
+        """What is needed to go on here after a restart."""
+        return {
+            "device": self.identity[0],
+            "inode": self.identity[1],
+            "offset": self.start_of_next,
+            "skipping": self._skipping,
+            "head": len(self._head),
+            "checksum": zlib.crc32(self._head),
+        }
+
+    @classmethod
+    def resume(cls, fd: int, position: dict[str, Any]) -> Source | None:
+        """The file at its saved position; None (and `fd` still open) if it is not that file or was truncated."""
+        status = os.fstat(fd)
+        head, offset = int(position["head"]), int(position["offset"])
+        if (status.st_dev, status.st_ino) != (position["device"], position["inode"]) or status.st_size < offset:
+            return None
+        if zlib.crc32(os.pread(fd, head, 0)) != position["checksum"]:
+            return None
+        source = cls(fd, offset)
+        source._skipping = bool(position["skipping"])
+        return source
+
+
+class FileInput:
+    """The log at `path`, across rotations. `problem` says why it cannot be read at the moment, else it is empty.
+
+    `position` is what `position()` returned before a restart. Without one, an existing log is read from the first line
+    that is not older than `not_before` (epoch seconds, by `time_of`).
+    """
+
+    def __init__(
+        self, path: str, *, time_of: TimeOf, not_before: int = 0, position: dict[str, Any] | None = None
+    ) -> None:
+        self.path = path
+        self.problem = ""
+        self._time_of = time_of
+        self._not_before = not_before
+        self._current: Source | None = None
+        self._draining: list[tuple[Source, float]] = []  # rotated files, and when each gave its last line
+        self._skipped = 0  # by files that are closed now
+        self._position = position
+
+    @property
+    def skipped(self) -> int:
+        """Lines that were too long."""
+        return self._skipped + sum(source.skipped for source in self._sources())
+
+    def behind(self) -> int:
+        """Bytes that wait to be read."""
+        return sum(source.behind() for source in self._sources())
+
+    def position(self) -> dict[str, Any] | None:
+        """Where to go on after a restart; None if nothing was ever open."""
+        if self._current is None:
+            return self._position
+        rotated = [source.position() for source, _ in self._draining]
+        return {**self._current.position(), "rotated": rotated}
+
+    def close(self) -> None:
+        """Close all files."""
+        for source in self._sources():
+            source.close()
+        self._draining, self._current = [], None
+
+    def read(self) -> list[bytes]:
+        """The next complete lines, those of rotated files first; empty if there is nothing new."""
+        if self._current is None and not self._first_open():
+            return []
+        lines = self._drain() or self._read_current()
+        if lines or not self._rotated():
+            return lines
+        return self._drain() or self._read_current()
+
+    def _sources(self) -> list[Source]:
+        return [source for source, _ in self._draining] + ([self._current] if self._current else [])
+
+    def _read_current(self) -> list[bytes]:
+        return self._current.lines() if self._current else []
+
+    def _drain(self) -> list[bytes]:
+        now = time.monotonic()
+        for index, (source, quiet_since) in enumerate(self._draining):
+            lines = source.lines()
+            if lines:
+                self._draining[index] = (source, now)
+                return lines
+            if now - quiet_since > DRAIN or len(self._draining) > MAX_DRAINING:
+                self._skipped += source.skipped
+                source.close()
+                del self._draining[index]
+                break
+        return []
+
+    def _rotated(self) -> bool:
+        """Called at the end of the current file: True if the path now names another one, which is open then."""
+        try:
+            status = os.stat(self.path)
+        except OSError as error:
+            self.problem = f"{self.path}: {error.strerror}"
+            return False
+        assert self._current is not None
+        if (status.st_dev, status.st_ino) == self._current.identity:
+            self.problem = ""
+            return False
+        fd = self._open(self.path)
+        if fd is None:
+            return False
+        fresh = Source(fd)
+        for source in self._sources():  # the path names a file again that is still open: go on where it was
+            if source.identity == fresh.identity:
+                fresh.close()
+                fresh = source
+        if fresh is self._current:
+            return False
+        self._draining = [entry for entry in self._draining if entry[0] is not fresh]
+        self._draining.append((self._current, time.monotonic()))
+        self._current = fresh
+        return True
+
+    def _first_open(self) -> bool:
+        fd = self._open(self.path)
+        if fd is None:
+            return False
+        position, self._position = self._position, None
+        if position is None:
+            self._current = Source(fd, offset_of(fd, self._not_before, self._time_of))
+            return True
+        try:
+            self._current = Source.resume(fd, position)
+            for saved in [*position.get("rotated", ()), *([] if self._current else [position])]:
+                self._resume_rotated(saved)
+        except (KeyError, TypeError, ValueError):  # a state file that something else wrote
+            self._current = None
+        if self._current is None:  # rotated or truncated meanwhile: all in it is new
+            self._current = Source(fd)
+        return True
+
+    def _resume_rotated(self, position: dict[str, Any]) -> None:
+        """Find the file that was read before a restart among its rotated neighbours."""
+        folder, name = os.path.split(self.path)
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(name) and entry.stat(follow_symlinks=False).st_ino == position["inode"]:
+                    fd = self._open(entry.path)
+                    if fd is None:
+                        return
+                    source = Source.resume(fd, position)
+                    if source is None:
+                        os.close(fd)
+                    elif self._current is None or source.identity != self._current.identity:
+                        self._draining.append((source, time.monotonic()))
+                    else:
+                        source.close()
+                    return
+
+    def _open(self, path: str) -> int | None:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError as error:
+            self.problem = f"{path}: {error.strerror}"
+            return None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            self.problem = f"{path}: not a regular file"
+            return None
+        self.problem = ""
+        return fd
+
+
+def offset_of(fd: int, not_before: int, time_of: TimeOf) -> int:
+    """Offset of a line start in an existing log so that the lines before it are older than `not_before`.
+
+    Halves the file by time, which takes a few reads in a log of any size; a log whose times are out of order is read
+    from too early rather than too late, the engine leaves old lines out.
+    """
+    low, high = 0, os.fstat(fd).st_size
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        start, moment = _first_time(fd, middle, high, time_of)
+        if moment is None or moment >= not_before:
+            high = middle
+        else:
+            low = start
+    return low
+
+
+def _first_time(fd: int, offset: int, end: int, time_of: TimeOf) -> tuple[int, int | None]:
+    """Start and time of the first line behind `offset` that has one."""
+    while offset < end:
+        data = os.pread(fd, CHUNK, offset)
+        start = data.find(b"\n") + 1
+        if not start:
+            return offset, None
+        while (newline := data.find(b"\n", start)) >= 0:
+            moment = time_of(data[start:newline])
+            if moment is not None:
+                return offset + start, moment
+            start = newline + 1
+        offset += max(1, start - 1)
+    return offset, None
