@@ -1,0 +1,287 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Harden sshd by one drop-in: plan (changes nothing), apply, verify; the old file comes back when a step fails.
+
+The three steps are separate so that something can stand between them.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host, wire
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection, Ways, ways_in
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
+    DROPIN,
+    MAIN,
+    ConfigFile,
+    ConfigTree,
+    load,
+)
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import (
+    Wish,
+    asked_for,
+    explain,
+    merge,
+    render,
+    shadowed,
+    without_host_keys,
+)
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import QUERIES, algorithms, baseline
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.shadow import cast
+
+_FIRST_WITH_INCLUDE = (8, 2)
+_REEXEC_SECONDS = 3.0
+_PROBES = 6
+
+
+@dataclass
+class Plan:
+    """What will be done and what was found out on the way. ``before`` and ``after`` are None for no file."""
+
+    version: Version
+    connection: Connection
+    listener: host.Listener
+    before: bytes | None
+    after: bytes | None
+    changed: bool
+    settings: dict[str, str]
+    effective: dict[str, list[str]]
+    ways: Ways
+    warnings: list[str] = field(default_factory=list)
+
+
+class Hardening:
+    """One run on one host. ``run`` is ``module.run_command``; ``ssh`` the client's path, if there is one."""
+
+    def __init__(self, run: host.Run, *, sshd: str, ssh: str | None) -> None:
+        self._run = run
+        self._sshd = host.Sshd(run, sshd)
+        self._ssh = ssh
+
+    def plan(self, wish: Wish) -> Plan:
+        """The whole preflight. Raises StockadeError for everything that can be known before anything is changed."""
+        asked = asked_for(wish)
+        host.require_root()
+        version = self._sshd.version()
+        host.prepare_privsep_directory()
+        self._refuse_broken()
+        now = self._sshd.effective(MAIN)
+        connection = host.find_connection(wish.operator)
+        warnings: list[str] = []
+        settings: dict[str, str] = {}
+        before, tidy = files.read()
+        after = None
+        if wish.state == "present":
+            _refuse_without_include(load(), version)
+            supported = self._sshd.supported(self._ssh, QUERIES, now)
+            defaults = baseline(
+                profile=wish.profile, known=now, operator_is_root=host.find_account(connection.user, now).uid == 0
+            )
+            defaults.update(algorithms(profile=wish.profile, version=version, supported=supported))
+            settings = merge(defaults, asked)
+            kept, reasons = without_host_keys(settings, files.public_host_keys(now))
+            warnings += [reason for reason in reasons if not {"HostKeyAlgorithms", "RequiredRSASize"} & set(asked)]
+            settings = kept if warnings else settings
+            after = render(settings)
+        changed = before != after or not tidy
+        effective, mine = self._examine(after, settings, version, connection)
+        ways = self._ways(mine, connection)
+        refusal = self._refusal(ways, connection)
+        if refusal and changed and not wish.force:
+            raise StockadeError("refused, nothing was changed: {} (force: true to do it anyway)".format(refusal))
+        if refusal:
+            warnings.append(refusal)
+        listener = host.find_listener(self._run)
+        if listener.mode == "none":
+            warnings.append("no ssh service or socket of systemd is active: the files are checked, no listener is")
+        else:
+            stale = wire.differences(self._knock(listener, now), now)
+            if stale and changed:
+                raise StockadeError(
+                    "refused, nothing was changed: {}; restart {} first, or see what else configures it".format(
+                        "; ".join(stale), listener.service.name if listener.service else "ssh.service"
+                    )
+                )
+            changed = changed or bool(stale)
+        return Plan(version, connection, listener, before, after, changed, settings, effective, ways, warnings)
+
+    def apply(self, plan: Plan) -> None:
+        """Put the planned file in place and have the daemon read it; undone if that or the verification fails."""
+        about = files.status(DROPIN)
+        try:
+            files.put(plan.after)
+            self._reload(plan.listener)
+            self.verify(plan)
+        except Exception as error:
+            try:
+                self._restore(plan, about)
+            except (OSError, StockadeError) as second:
+                raise StockadeError(
+                    "cannot apply {}: {}; and restoring it failed: {}".format(DROPIN, error, second)
+                ) from error
+            raise StockadeError(
+                "cannot apply {}: {}; the previous configuration was restored".format(DROPIN, error)
+            ) from error
+
+    def verify(self, plan: Plan) -> None:
+        """The files say what was planned, and the daemon that answers offers it. Raises StockadeError."""
+        effective = self._sshd.effective(MAIN)
+        if effective != plan.effective:
+            every = set(effective) | set(plan.effective)
+            keys = sorted(key for key in every if effective.get(key) != plan.effective.get(key))
+            raise StockadeError("the effective configuration is not the planned one: {}".format(", ".join(keys)))
+        if plan.listener.mode == "none":
+            return
+        problem = ""
+        for attempt in range(_PROBES):
+            # A second apart: sshd counts every knock against the address that knocks.
+            time.sleep(1.0 if attempt else 0.0)
+            try:
+                found = wire.differences(self._knock(plan.listener, effective), effective)
+            except StockadeError as error:
+                problem = str(error)
+                continue
+            if not found:
+                return
+            problem = "; ".join(found)
+        raise StockadeError(problem)
+
+    def _restore(self, plan: Plan, about: os.stat_result | None) -> None:
+        """The old file back, and a daemon that answers; whether it took a reload to get there does not matter."""
+        files.put(plan.before, about)
+        try:
+            self._reload(plan.listener, rescue=True)
+        except StockadeError:
+            time.sleep(1.0)
+        if plan.listener.mode != "none":
+            self._knock(plan.listener, self._sshd.effective(MAIN))
+
+    def _knock(self, listener: host.Listener, effective: dict[str, list[str]]) -> wire.Offer:
+        """What the daemon offers at the first address that answers. Raises StockadeError when none does."""
+        problem = "sshd listens on no address"
+        for address, port in host.endpoints(listener, effective):
+            try:
+                return wire.probe(address, port)
+            except StockadeError as error:
+                problem = str(error)
+        raise StockadeError(problem)
+
+    def _ways(self, effective: dict[str, list[str]], connection: Connection) -> Ways:
+        today = time.strftime("%Y%m%d", time.gmtime())
+        return ways_in(effective, host.find_account(connection.user, effective), connection, today=today)
+
+    def _refusal(self, ways: Ways, connection: Connection) -> str:
+        """Why the operator would lose access, or nothing."""
+        if not ways.open:
+            return "{} would not get in again: {}".format(connection.user, "; ".join(ways.closed))
+        if any(way.startswith("publickey") for way in ways.open):
+            return ""
+        now = self._ways(self._sshd.effective(MAIN, connection), connection)
+        if any(way.startswith("publickey") for way in now.open):
+            return "the keys of {} would not work any more: {}".format(connection.user, "; ".join(ways.closed))
+        return ""
+
+    def _refuse_broken(self) -> None:
+        good, complaints = self._sshd.test(MAIN)
+        if not good:
+            raise StockadeError(
+                "the SSH configuration of this host is broken already, nothing was changed: {}".format(
+                    "; ".join("{}:{}: {}".format(c.path, c.line, c.text) if c.path else c.text for c in complaints)
+                )
+            )
+
+    def _examine(
+        self, content: bytes | None, settings: dict[str, str], version: Version, connection: Connection
+    ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """What sshd makes of the files as they will be: for everyone, and for the operator's connection."""
+        tree = load(overlay={DROPIN: content})
+        wanted: dict[str, list[str]] = {}
+        if content is not None:
+            keys = ["HostKey " + path for path in self._sshd.effective(MAIN).get("hostkey", [])]
+            alone = ConfigTree(DROPIN, {DROPIN: ConfigFile(DROPIN, content.decode("utf-8").splitlines() + keys)})
+            with cast(alone) as shadow:
+                good, complaints = self._sshd.test(shadow.main)
+                ours = [c for c in shadow.real(complaints) if c.path == DROPIN or not good]
+                if ours:
+                    raise StockadeError(explain(ours, content=content, version=version))
+                wanted = self._sshd.effective(shadow.main)
+        with cast(tree) as shadow:
+            good, complaints = self._sshd.test(shadow.main)
+            if not good:
+                reason = explain(shadow.real(complaints), content=content or b"", version=version)
+                raise StockadeError("refused, nothing was changed: the configuration would be broken: " + reason)
+            effective = self._sshd.effective(shadow.main)
+            mine = self._sshd.effective(shadow.main, connection)
+        lost = shadowed(settings, wanted=wanted, effective=effective, tree=tree, match=False)
+        lost = lost or shadowed(settings, wanted=wanted, effective=mine, tree=tree, match=True)
+        if lost:
+            raise StockadeError("refused, nothing was changed: {}".format("; ".join(lost)))
+        return effective, mine
+
+    def _reload(self, listener: host.Listener, *, rescue: bool = False) -> None:
+        """Have a running daemon read its files; ``rescue`` also starts one that did not survive.
+
+        A socket without its service has nobody to tell yet. With a socket it takes a restart: a reloaded sshd starts
+        itself anew without the sockets that systemd gave it, cannot bind the port that systemd holds, and dies. Nobody
+        is turned away meanwhile, the socket queues.
+        """
+        if listener.service is None:
+            return
+        name = listener.service.name
+        verb = "restart" if listener.mode == "socket" else "reload-or-restart" if rescue else "reload"
+        if verb != "reload":
+            # Starts count against a limit (5 in 10 s), and a service over it takes its socket down with it.
+            self._run(["systemctl", "reset-failed", name])
+        image = files.image(listener.service.pid)
+        rc, _out, err = self._run(["systemctl", verb, name])
+        if rescue and listener.socket is not None:
+            rc = max(rc, self._run(["systemctl", "start", listener.socket.name])[0])
+        if rc != 0:
+            raise StockadeError("cannot {} {}: {}".format(verb, name, " ".join(err.split())))
+        # The signal is sent, not answered: sshd starts itself anew, and until then the old daemon would be asked.
+        deadline = time.monotonic() + _REEXEC_SECONDS
+        while image and files.image(listener.service.pid) == image and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def result(plan: Plan) -> dict[str, Any]:
+    """What the module returns beside changed and diff."""
+    return {
+        "path": DROPIN,
+        "version": plan.version.text,
+        "operator": {"user": plan.connection.user, "address": plan.connection.address},
+        "operator_access": plan.ways.open,
+        "listener": plan.listener.mode,
+        "ports": sorted({port for _address, port in host.endpoints(plan.listener, plan.effective)}),
+        "settings": plan.settings,
+    }
+
+
+def difference(plan: Plan) -> dict[str, str]:
+    """For ``--diff``."""
+    return {
+        "before_header": DROPIN,
+        "after_header": DROPIN,
+        "before": (plan.before or b"").decode("utf-8", "replace"),
+        "after": (plan.after or b"").decode("utf-8", "replace"),
+    }
+
+
+def _refuse_without_include(tree: ConfigTree, version: Version) -> None:
+    if version.number < _FIRST_WITH_INCLUDE:
+        raise StockadeError("{} has no Include: OpenSSH 8.2 or later is needed".format(version.text))
+    if not tree.includes(DROPIN):
+        raise StockadeError(
+            "{} does not include {} outside of Match blocks: add the line `Include {}/*.conf` at its top".format(
+                MAIN, DROPIN, os.path.dirname(DROPIN)
+            )
+        )

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The effective state of a host's sshd and what is weak about it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ssh_info
+short_description: Effective state of sshd, with findings
+description:
+  - Returns what is in force, not what a file says. That is the values of C(sshd -T), the algorithms that the running
+    daemon offers on the wire, who listens and where, the files that take part, and findings with evidence and a remedy.
+  - Changes nothing. To see the algorithms it connects once to the host's own sshd.
+options:
+  operator:
+    description:
+      - The user for whom the effective values are read, with the address of this connection.
+      - Without it, the user who called sudo or who is logged in.
+    type: str
+extends_documentation_fragment:
+  - stockade.fleet._attributes
+  - stockade.fleet._attributes.INFO_MODULE
+requirements:
+  - root
+seealso:
+  - module: stockade.fleet.ssh_hardening
+author:
+  - stockade.fleet contributors (@stockade-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Look at sshd
+  stockade.fleet.ssh_info:
+  register: sshd
+
+- name: Show what is serious
+  ansible.builtin.debug:
+    msg: "{{ sshd.ssh.findings | selectattr('severity', 'in', ['high', 'medium']) }}"
+"""
+
+RETURN = r"""
+ssh:
+  description: The state of sshd.
+  type: dict
+  returned: success
+  contains:
+    version:
+      description: The OpenSSH version.
+      type: str
+      returned: success
+      sample: OpenSSH_10.0p2 Debian-7
+    listener:
+      description: Who listens, V(service), V(socket) or V(none).
+      type: str
+      returned: success
+      sample: socket
+    ports:
+      description: The ports on which it listens.
+      type: list
+      elements: int
+      returned: success
+      sample: [22]
+    banner:
+      description: What the running daemon says first; empty if nobody answered.
+      type: str
+      returned: success
+      sample: SSH-2.0-OpenSSH_10.0p2 Debian-7
+    offered:
+      description: The algorithms that the running daemon offers, by keyword; empty if nobody answered.
+      type: dict
+      returned: success
+      sample: {kexalgorithms: [mlkem768x25519-sha256]}
+    effective:
+      description: Keyword in lower case to its values, as in force for O(operator) on this connection.
+      type: dict
+      returned: success
+      sample: {maxauthtries: ["4"]}
+    connection:
+      description: The user and address for which C(effective) holds.
+      type: dict
+      returned: success
+      sample: {user: operator, address: 192.0.2.1}
+    files:
+      description: The files that take part, in the order in which sshd reads them.
+      type: list
+      elements: dict
+      returned: success
+      sample: [{path: /etc/ssh/sshd_config, mode: "0644", ours: false}]
+    findings:
+      description: What is weak, worst first.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        id:
+          description: A stable name of the finding.
+          type: str
+          returned: success
+          sample: passwordauthentication
+        severity:
+          description: V(high), V(medium), V(low) or V(info).
+          type: str
+          returned: success
+          sample: high
+        title:
+          description: What it is.
+          type: str
+          returned: success
+          sample: passwords are accepted
+        evidence:
+          description: The value and where it comes from.
+          type: str
+          returned: success
+          sample: PasswordAuthentication yes (sshd's default)
+        reference:
+          description: The CIS rule or the part of ssh-audit's policies.
+          type: str
+          returned: success
+          sample: CIS 5.1.19
+        remedy:
+          description: What to do.
+          type: str
+          returned: success
+          sample: PasswordAuthentication no
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_sshd
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.info import gather
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"operator": {"type": "str"}}, supports_check_mode=True)
+    try:
+        binary = find_sshd(module.get_bin_path)
+        state, warnings = gather(module.run_command, sshd=binary, operator=module.params["operator"])
+    except StockadeError as error:
+        module.fail_json(msg=str(error))
+    for warning in warnings:
+        module.warn(warning)
+    module.exit_json(changed=False, ssh=state)
+
+
+if __name__ == "__main__":
+    main()

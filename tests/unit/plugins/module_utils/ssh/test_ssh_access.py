@@ -1,0 +1,148 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the operator still gets in."""
+
+from __future__ import annotations
+
+import base64
+import struct
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import (
+    Account,
+    Connection,
+    parse_authorized_keys,
+    ways_in,
+)
+
+CONNECTION = Connection("operator", "198.51.100.7", "203.0.113.1", "22")
+TODAY = "20261120"
+
+
+def blob(*fields: bytes) -> str:
+    return base64.b64encode(b"".join(struct.pack(">I", len(field)) + field for field in fields)).decode()
+
+
+def rsa(bits: int) -> str:
+    modulus = (1 << (bits - 1)) | 1
+    return "ssh-rsa " + blob(b"ssh-rsa", b"\x01\x00\x01", modulus.to_bytes(bits // 8 + 1, "big"))
+
+
+ED25519 = "ssh-ed25519 " + blob(b"ssh-ed25519", bytes(32))
+
+
+def closed(
+    keys: str = ED25519,
+    *,
+    effective: dict[str, str] | None = None,
+    name: str = "operator",
+    uid: int = 1000,
+    password: bool = False,
+    locked: bool = False,
+) -> str:
+    """Why nothing is open, or "" if something is. Values are those of a hardened host unless given."""
+    values = {"pubkeyauthentication": "yes", "passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
+    values.update({"usepam": "yes", "permitrootlogin": "no"}, **(effective or {}))
+    account = Account(name, uid, ("operator", "sudo"), password, locked, tuple(parse_authorized_keys(keys)))
+    ways = ways_in({k: [v] for k, v in values.items()}, account, CONNECTION, today=TODAY)
+    return "" if ways.open else "; ".join(ways.closed)
+
+
+def test_a_key_gets_in() -> None:
+    assert closed() == ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ("", "no usable authorized key; passwords are off"),
+        ("# ssh-ed25519 AAAA\n\nnonsense\nssh-ed25519 ???", "no usable authorized key; passwords are off"),
+        (rsa(2048), "2048 bits and RequiredRSASize is 3072"),
+        ('from="203.0.113.0/24" ' + ED25519, "only good from 203.0.113.0/24"),
+        ('from="!198.51.100.7,*" ' + ED25519, "only good from"),
+        ('expiry-time="20261119" ' + ED25519, "expired on 20261119"),
+        ("cert-authority,no-pty " + ED25519, "certificate authority"),
+    ],
+)
+def test_keys_that_do_not_count(keys: str, reason: str) -> None:
+    assert reason in closed(keys, effective={"requiredrsasize": "3072"})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        rsa(3072),
+        'command="echo \\"a b\\"",no-pty ' + ED25519 + " comment with words",
+        'from="198.51.100.*" ' + ED25519,
+        'expiry-time="20261121" ' + ED25519,
+        rsa(1024) + "\n" + ED25519,
+    ],
+)
+def test_keys_that_count(keys: str) -> None:
+    assert closed(keys, effective={"requiredrsasize": "3072"}) == ""
+
+
+def test_key_type_not_accepted() -> None:
+    assert "not in PubkeyAccepted" in closed(effective={"pubkeyacceptedalgorithms": "rsa-sha2-512"})
+    assert closed(rsa(3072), effective={"pubkeyacceptedalgorithms": "rsa-sha2-512"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [
+        ("allowusers", "bob alice", "AllowUsers bob alice leaves operator out"),
+        ("allowusers", "operator@203.0.113.*", "leaves operator out"),
+        ("denyusers", "oper*", "DenyUsers oper* names operator"),
+        ("allowgroups", "wheel", "AllowGroups wheel holds no group"),
+        ("denygroups", "sudo", "DenyGroups sudo names a group"),
+        ("authenticationmethods", "publickey,password", "asks for more than a key"),
+        ("pubkeyauthentication", "no", "PubkeyAuthentication is off"),
+    ],
+)
+def test_shut_out(keyword: str, value: str, reason: str) -> None:
+    assert reason in closed(effective={keyword: value})
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("allowusers", "bob oper?tor"),
+        ("allowusers", "operator@198.51.100.0/24"),
+        ("allowgroups", "wheel s*"),
+        ("denyusers", "operator@203.0.113.*"),
+        ("authenticationmethods", "publickey keyboard-interactive"),
+    ],
+)
+def test_let_in(keyword: str, value: str) -> None:
+    assert closed(effective={keyword: value}) == ""
+
+
+@pytest.mark.parametrize(
+    ("permit", "reason"),
+    [("no", "shuts out root"), ("forced-commands-only", "shuts out root"), ("without-password", ""), ("yes", "")],
+)
+def test_root(permit: str, reason: str) -> None:
+    found = closed(name="root", uid=0, effective={"permitrootlogin": permit})
+    assert reason in found
+    assert bool(reason) == bool(found)
+
+
+def test_passwords() -> None:
+    on = {"passwordauthentication": "yes"}
+    assert closed("", effective=on, password=True) == ""
+    assert "operator has no password" in closed("", effective=on)
+    keys_only = {**on, "permitrootlogin": "without-password"}
+    assert "root may not use a password" in closed("", name="root", uid=0, password=True, effective=keys_only)
+    assert closed("", effective={"kbdinteractiveauthentication": "yes"}, password=True) == ""
+
+
+def test_a_locked_password_without_pam_refuses_keys_too() -> None:
+    assert "is locked" in closed(locked=True, effective={"usepam": "no"})
+    assert closed(locked=True) == ""
+
+
+def test_connection_spec() -> None:
+    assert CONNECTION.spec == "user=operator,host=198.51.100.7,addr=198.51.100.7,laddr=203.0.113.1,lport=22"
+    assert Connection("operator").spec == "user=operator"

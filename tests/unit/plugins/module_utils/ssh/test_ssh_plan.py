@@ -1,0 +1,199 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the drop-in holds, by version and wish, and how refusals by sshd are put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import findings, keywords, parse, plan, profiles
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, Directive
+
+Recorded = Callable[[str, str], str]
+V10 = parse.Version(10, 0, "OpenSSH_10.0p2")
+SUPPORTED = {
+    "KexAlgorithms": ["curve25519-sha256"],
+    "Ciphers": ["aes256-ctr"],
+    "MACs": ["hmac-sha1"],
+    "HostKeyAlgorithms": ["ssh-ed25519"],
+}
+ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNh root@host"
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 root@host"
+
+
+def lists(recorded: Recorded, distribution: str, profile: str) -> dict[str, list[str]]:
+    supported = {
+        keyword: parse.parse_algorithms(recorded(distribution, "ssh-Q-{}.txt".format(kind)))
+        for keyword, kind in profiles.QUERIES.items()
+    }
+    version = parse.parse_version(recorded(distribution, "sshd-V.txt"))
+    found = profiles.algorithms(profile=profile, version=version, supported=supported)
+    return {keyword: names.split(",") for keyword, names in found.items()}
+
+
+def test_modern_by_version(recorded: Recorded) -> None:
+    new, old = lists(recorded, "debian13", "modern"), lists(recorded, "debian12", "modern")
+    assert new["KexAlgorithms"][0] == "mlkem768x25519-sha256"
+    assert old["KexAlgorithms"] == new["KexAlgorithms"][1:]
+    assert new["MACs"][0] == "hmac-sha2-512-etm@openssh.com"
+    assert old["MACs"][0] == "hmac-sha2-256-etm@openssh.com"
+    assert not [name for names in new.values() for name in names if "nistp" in name or "sha1" in name]
+
+
+def test_intermediate_is_ssh_audits_policy_for_debian_12(recorded: Recorded) -> None:
+    assert lists(recorded, "debian12", "intermediate")["KexAlgorithms"] == [
+        "sntrup761x25519-sha512",
+        "sntrup761x25519-sha512@openssh.com",
+        "curve25519-sha256",
+        "curve25519-sha256@libssh.org",
+        "diffie-hellman-group16-sha512",
+        "diffie-hellman-group18-sha512",
+        "diffie-hellman-group-exchange-sha256",
+    ]
+
+
+def test_a_list_never_comes_out_empty() -> None:
+    with pytest.raises(StockadeError, match="none of its MACs"):
+        profiles.algorithms(profile="modern", version=V10, supported=SUPPORTED)
+    assert profiles.algorithms(profile="none", version=V10, supported={}) == {}
+
+
+def test_baseline_holds_only_what_sshd_knows(recorded: Recorded) -> None:
+    known = parse.parse_effective(recorded("debian12", "sshd-T.txt"))
+    values = profiles.baseline(profile="modern", known=known, operator_is_root=False)
+    assert set(values) == set(profiles.BASELINE) | {"PermitRootLogin"}
+    assert values["PermitRootLogin"] == "no"
+    del known["requiredrsasize"]
+    values = profiles.baseline(profile="modern", known=known, operator_is_root=True)
+    assert "RequiredRSASize" not in values
+    assert values["PermitRootLogin"] == "prohibit-password"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "expected"),
+    [
+        ("X11Forwarding", False, "no"),
+        ("x11forwarding", True, "yes"),
+        ("MaxAuthTries", 3, "3"),
+        ("Ciphers", ["a", "b"], "a,b"),
+        ("AllowUsers", ["a", "b"], "a b"),
+        ("Banner", " /etc/issue.net ", "/etc/issue.net"),
+    ],
+)
+def test_render_value(keyword: str, value: Any, expected: str) -> None:
+    assert keywords.render_value(keyword, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        ({"settings": {"Match": "User x"}}, "file of its own that sorts last"),
+        ({"settings": {"port": 2222}}, "cannot set Port: this module does not move"),
+        ({"settings": {"Banner x": 1}}, "not a keyword"),
+        ({"settings": {"Banner": "a\nPermitRootLogin yes"}}, "control character"),
+        ({"settings": {"Banner": ""}}, "value is empty"),
+        ({"settings": {"Banner": []}}, "value is empty"),
+        ({"settings": {"Banner": {"a": 1}}}, "not a value but a dict"),
+        ({"settings": {"maxauthtries": 1, "MaxAuthTries": 2}}, "given twice"),
+        ({"settings": {"PermitRootLogin": True}, "permit_root_login": "no"}, "given twice"),
+        ({"settings": {"ChallengeResponseAuthentication": 1, "KbdInteractiveAuthentication": 1}}, "given twice"),
+        ({"allow_users": ["a b"]}, "one name an entry"),
+    ],
+)
+def test_wishes_that_cannot_be(wish: dict[str, Any], reason: str) -> None:
+    with pytest.raises(StockadeError, match=reason):
+        plan.asked_for(plan.Wish(**wish))
+
+
+def test_asked_wins_over_the_profile_and_null_leaves_it_to_the_host() -> None:
+    wish = plan.Wish(settings={"maxauthtries": 2, "UseDNS": None}, password_authentication=True, allow_users=[])
+    merged = plan.merge(
+        {"MaxAuthTries": "4", "UseDNS": "no", "PasswordAuthentication": "no", "Compression": "no"}, plan.asked_for(wish)
+    )
+    assert merged == {"Compression": "no", "MaxAuthTries": "2", "PasswordAuthentication": "yes"}
+    lines = plan.render(merged).decode().splitlines()
+    assert lines[2:] == ["Compression no", "MaxAuthTries 2", "PasswordAuthentication yes"]
+
+
+def test_explain() -> None:
+    content = plan.render({"MaxAuthTris": "3", "RSAAuthentication": "yes", "KexAlgorithms": "foo"})
+    complaints = [
+        parse.Complaint(DROPIN, 3, "Bad configuration option: MaxAuthTris"),
+        parse.Complaint(DROPIN, 4, "Deprecated option RSAAuthentication"),
+        parse.Complaint("", 0, 'Unsupported KEX algorithm "foo"'),
+        parse.Complaint(DROPIN, 5, "Bad SSH2 KexAlgorithms 'foo'."),
+        parse.Complaint("/etc/ssh/sshd_config", 115, "Subsystem 'sftp' already defined."),
+    ]
+    assert plan.explain(complaints, content=content, version=V10).split("; ") == [
+        "OpenSSH_10.0p2 does not know the keyword MaxAuthTris (did you mean MaxAuthTries?)",
+        "OpenSSH_10.0p2 ignores the keyword RSAAuthentication",
+        "cannot set KexAlgorithms to 'foo': Bad SSH2 KexAlgorithms 'foo'. (Unsupported KEX algorithm \"foo\")",
+        "/etc/ssh/sshd_config:115: Subsystem 'sftp' already defined.",
+    ]
+
+
+def test_a_host_is_never_left_without_a_host_key() -> None:
+    settings = {"HostKeyAlgorithms": "ssh-ed25519,rsa-sha2-512", "RequiredRSASize": "3072", "UseDNS": "no"}
+    assert plan.without_host_keys(settings, [ECDSA, ED25519]) == (settings, [])
+    left, [reason] = plan.without_host_keys(settings, [ECDSA])
+    assert left == {"UseDNS": "no"}
+    assert "ecdsa-sha2-nistp256" in reason
+
+
+def found(effective: dict[str, list[str]], offered: dict[str, list[str]], tree: ConfigTree) -> dict[str, str]:
+    every = findings.findings(effective=effective, offered=offered, tree=tree, modes={}, complaints=[])
+    return {finding["id"]: finding["severity"] for finding in every}
+
+
+@pytest.mark.parametrize("distribution", ["debian12", "debian13"])
+def test_findings_of_an_untouched_host(recorded: Recorded, distribution: str) -> None:
+    effective = parse.parse_effective(recorded(distribution, "sshd-T.txt"))
+    ids = found(effective, {}, ConfigTree("/etc/ssh/sshd_config"))
+    assert ids["passwordauthentication"] == "high"
+    assert ids["permitrootlogin"] == "low"
+    assert {"weak-kex", "weak-mac", "weak-host-key", "x11forwarding", "no-allow-list"} <= set(ids)
+    assert "weak-cipher" not in ids
+
+
+def test_findings_of_a_hardened_host_are_gone(recorded: Recorded) -> None:
+    effective = parse.parse_effective(recorded("debian13", "sshd-T.txt"))
+    names = lists(recorded, "debian13", "modern")
+    effective.update({keyword.lower(): [",".join(value)] for keyword, value in names.items()})
+    effective.update({keyword.lower(): [value] for keyword, value in profiles.BASELINE.items()})
+    effective.update(permitrootlogin=["no"], allowusers=["operator"])
+    assert found(effective, {}, ConfigTree("/etc/ssh/sshd_config")) == {}
+
+
+def test_findings_of_files_and_the_running_daemon() -> None:
+    tree = ConfigTree("/etc/ssh/sshd_config")
+    tree.directives = [
+        Directive("allowusers", "operator", DROPIN, 3, ""),
+        Directive("usedns", "no", DROPIN, 4, ""),
+        Directive("allowusers", "bob", "/etc/ssh/sshd_config.d/50.conf", 1, ""),
+        Directive("usedns", "yes", "/etc/ssh/sshd_config", 9, ""),
+        Directive("usedns", "yes", "/etc/ssh/sshd_config", 12, "User bob"),
+    ]
+    effective = {"allowusers": ["operator", "bob"], "permitrootlogin": ["yes"], "passwordauthentication": ["yes"]}
+    effective["ciphers"] = ["aes256-ctr"]
+    ids = found(effective, {"ciphers": ["aes128-cbc"]}, tree)
+    assert ids["foreign-allowusers"] == "medium"
+    assert ids["shadowed-usedns"] == "info"
+    assert ids["permitrootlogin"] == "high"
+    assert ids["weak-cipher"] == "medium"
+    assert ids["not-loaded-ciphers"] == "medium"
+
+
+def test_findings_of_modes_and_broken_files() -> None:
+    every = findings.findings(
+        effective={},
+        offered={},
+        tree=ConfigTree("/etc/ssh/sshd_config"),
+        modes={"/etc/ssh/ssh_host_rsa_key": 0o640, "/etc/ssh/sshd_config": 0o644, "/etc/ssh/x.conf": 0o666},
+        complaints=[parse.Complaint("/etc/ssh/x.conf", 2, "bad")],
+    )
+    assert [finding["id"] for finding in every] == ["broken-configuration", "mode-ssh_host_rsa_key", "mode-x.conf"]
