@@ -1,0 +1,114 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything the agent and fail2ban know on one host, as the facts ``ansible_facts.stockade``.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.stockade.fleet.plugins.module_utils import _facts_jails
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_bans import newest_first, summarise
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_services import Run, services
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_watcher import STATUS, read_status
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import (
+    Fail2banClient,
+    Fail2banUnavailable,
+)
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient
+
+# Version of the shape below; readers on the controller refuse another one.
+SCHEMA = 1
+# So many rows are read from the warden for the figures of the summary, whatever is returned of them.
+SUMMARY_ROWS = 50000
+UNIT = "stockade-warden.service"
+STOPPED = ("inactive", "failed", "deactivating")
+
+Facts = t.Dict[str, t.Any]
+Rows = t.List[t.Dict[str, t.Any]]
+
+
+def gather(
+    *,
+    limit: int,
+    run: Run,
+    systemctl: str | None,
+    now: int,
+    host: str,
+    warden: WardenClient,
+    fail2ban: Fail2banClient,
+    watcher_status: str = STATUS,
+) -> Facts:
+    """The facts of this host.
+
+    ``limit`` is the number of bans returned, ``now`` the epoch second, ``host`` the name bans of fail2ban get as their
+    origin, ``systemctl`` the path of that command or None where there is none. Nothing is changed. Absent parts are
+    named with the reason, they are no error.
+    """
+    units = services(run=run, systemctl=systemctl)
+    warden_facts, rows, total, whitelist = _warden(warden, units, rows_wanted=max(limit, SUMMARY_ROWS))
+    known = {row["network"] for row in rows}
+    alone = not warden_facts["available"]
+    fail2ban_facts, jails, jail_rows = _fail2ban(fail2ban, host=host, known=known, alone=alone)
+    rows = newest_first(rows + jail_rows)
+    total += len(jail_rows)
+    return {
+        "schema": SCHEMA,
+        "collected_at": now,
+        "bans": _compact(rows[:limit]),
+        "truncated": total > len(rows[:limit]),
+        "summary": summarise(rows, total=total, now=now),
+        "warden": warden_facts,
+        "fail2ban": fail2ban_facts,
+        "jails": jails,
+        "whitelist": _compact(whitelist),
+        "services": units,
+        "watcher": read_status(watcher_status),
+    }
+
+
+def _compact(rows: Rows) -> str:
+    """A list as one text: Ansible looks at every element of a list, and at a text only once."""
+    return json.dumps(rows, separators=(",", ":"), ensure_ascii=True)
+
+
+def _warden(client: WardenClient, units: Rows, *, rows_wanted: int) -> tuple[Facts, Rows, int, Rows]:
+    """Facts about the warden, its newest bans, how many it holds, and its whitelist."""
+    facts: Facts = {"installed": True, "available": False, "reason": "", "status": {}}
+    for unit in units:
+        if unit["name"] == UNIT and unit["load"] == "loaded" and unit["active"] in STOPPED:
+            # Its socket would start it, and whoever only looks changes nothing.
+            facts["reason"] = "the warden does not run: %s is %s" % (UNIT, unit["active"])
+            return facts, [], 0, []
+    try:
+        facts["status"] = client.call("status")
+        answer = client.call("bans", limit=rows_wanted)
+        entries = client.call("whitelist").get("entries", [])
+    except WardenAbsent as e:
+        facts["installed"], facts["reason"] = False, str(e)
+    except StockadeError as e:
+        facts["reason"] = str(e)
+    else:
+        facts["available"] = True
+        rows = answer.get("bans", [])
+        return facts, rows, max(int(answer.get("total", 0)), len(rows)), entries
+    return facts, [], 0, []
+
+
+def _fail2ban(client: Fail2banClient, *, host: str, known: set[str], alone: bool) -> tuple[Facts, Rows, Rows]:
+    """Facts about fail2ban, its jails, and the bans that only fail2ban holds."""
+    facts: Facts = {"available": False, "reason": "", "version": ""}
+    try:
+        summary = client.summary()
+        rows = _facts_jails.bans(client, summary["jails"], host=host, known=known, alone=alone)
+    except StockadeError as e:
+        # Nobody answers: absent. It answers nonsense or refuses: the reason says so, the other facts are still right.
+        facts["reason"] = str(e) if isinstance(e, Fail2banUnavailable) else "fail2ban is of no use here: %s" % e
+        return facts, [], []
+    facts["available"], facts["version"] = True, summary["version"]
+    return facts, [_facts_jails.brief(jail) for jail in summary["jails"]], rows

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What fail2ban's jails say: the jails in brief, and the bans that nobody but fail2ban holds.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient, Fail2banRefused
+
+Row = t.Dict[str, t.Any]
+
+# Bans of a jail with this action are the warden's, who answers for them itself.
+WARDEN_ACTION = "stockade"
+
+# "192.0.2.7 \t2026-11-20 10:53:01 + 600 = 2026-11-20 11:03:01", in the local time of the daemon.
+_BANNED = re.compile(
+    r"^(?P<network>[0-9A-Fa-f:.]+(?:/[0-9]+)?)\s+(?P<since>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \+ (?P<seconds>-?\d+) = "
+)
+_BRIEF = ("name", "currently_failed", "total_failed", "currently_banned", "total_banned")
+
+
+def brief(jail: Row) -> Row:
+    """The jail without its addresses, which may be many."""
+    return {key: jail[key] for key in _BRIEF}
+
+
+def bans(client: Fail2banClient, jails: list[Row], *, host: str, known: set[str], alone: bool) -> list[Row]:
+    """Rows, shaped like the warden's, of the bans that only fail2ban holds.
+
+    ``known`` are networks the warden holds. With ``alone`` there is no warden, and all jails count; otherwise those do
+    that ban with another action than ours. Raises StockadeError if fail2ban stops to answer.
+    """
+    rows = []
+    for jail in jails:
+        if not jail["banned"]:
+            continue
+        try:
+            if not alone and _asks_warden(client, jail["name"]):
+                continue
+            lines = client.call(["get", jail["name"], "banip", "--with-time"])
+        except Fail2banRefused:
+            continue  # the jail went away meanwhile
+        rows += [row for row in (parse(str(line), jail=jail["name"], host=host) for line in lines or []) if row]
+    return [row for row in rows if row["network"] not in known]
+
+
+def parse(line: str, *, jail: str, host: str) -> Row | None:
+    """The row of one line of ``get JAIL banip --with-time``; None if it is none."""
+    match = _BANNED.match(line)
+    if match is None:
+        return None
+    banned_at = int(time.mktime(time.strptime(match.group("since"), "%Y-%m-%d %H:%M:%S")))
+    seconds = int(match.group("seconds"))
+    return {
+        "id": "",
+        "network": match.group("network"),
+        "source": "fail2ban/%s" % jail,
+        "origin": host,
+        "reason": "",
+        "banned_at": banned_at,
+        "expires_at": None if seconds < 0 else banned_at + seconds,
+    }
+
+
+def _asks_warden(client: Fail2banClient, jail: str) -> bool:
+    return any(str(action).startswith(WARDEN_ACTION) for action in client.call(["get", jail, "actions"]) or [])

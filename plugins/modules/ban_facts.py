@@ -1,0 +1,203 @@
+#!/usr/bin/python
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything the agent and fail2ban know on one host, in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ban_facts
+short_description: Gather bans, jails, whitelist and service states of a host
+description:
+  - Returns everything the agent and fail2ban know on a host as C(ansible_facts.stockade), in one call.
+  - Right on a host that has the agent and fail2ban, only one of them, or neither; what is absent is named with the
+    reason.
+  - Bans that only fail2ban holds (of jails that ban without the agent) are among the bans, their jail is the source.
+  - Changes nothing. The filter P(stockade.fleet.merge_bans#filter) makes one report of the facts of many hosts.
+author:
+  - stockade.fleet contributors (@stockade-fleet)
+extends_documentation_fragment:
+  - stockade.fleet._attributes
+  - stockade.fleet._attributes.facts
+  - stockade.fleet._attributes.info_module
+requirements:
+  - Privilege of root, that is C(become), for the sockets of the warden and of fail2ban.
+options:
+  limit:
+    description:
+      - How many bans are returned at most, the newest first.
+      - RV(ansible_facts.stockade.summary) counts all of them, RV(ansible_facts.stockade.truncated) says whether some
+        are missing.
+    type: int
+    default: 1000
+seealso:
+  - plugin: stockade.fleet.merge_bans
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Gather the bans of a host
+  stockade.fleet.ban_facts:
+
+- name: Show how many there are, by source
+  ansible.builtin.debug:
+    var: ansible_facts["stockade"]["summary"]["by_source"]
+
+- name: Show the newest ban
+  ansible.builtin.debug:
+    msg: "{{ (ansible_facts['stockade']['bans'] | from_json | first).network }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts of the host.
+  returned: always
+  type: dict
+  contains:
+    stockade:
+      description: What the agent and fail2ban know.
+      type: dict
+      returned: always
+      contains:
+        schema:
+          description: Version of this shape.
+          type: int
+          returned: always
+          sample: 1
+        collected_at:
+          description: When this was gathered, by the clock of the host, in seconds since 1970.
+          type: int
+          returned: always
+          sample: 1795171980
+        bans:
+          description:
+            - The newest bans as one JSON text, a list of objects with C(id), C(network), C(source), C(origin),
+              C(reason), C(banned_at) and C(expires_at) (seconds since 1970; null for a permanent ban).
+            - Text, because Ansible handles one text faster than many elements. Use P(ansible.builtin.from_json#filter).
+          type: str
+          returned: always
+          sample: >-
+            [{"id":"1","network":"203.0.113.9","source":"watcher/requests","origin":"web1",
+            "reason":"31 requests in 60 s","banned_at":1795171900,"expires_at":1795172500}]
+        truncated:
+          description: Whether there are more bans than were returned.
+          type: bool
+          returned: always
+        summary:
+          description: Figures over the bans in force.
+          type: dict
+          returned: always
+          contains:
+            bans:
+              description: How many bans are in force.
+              type: int
+              returned: always
+            networks:
+              description: How many different networks they name.
+              type: int
+              returned: always
+            permanent:
+              description: How many never end.
+              type: int
+              returned: always
+            timed:
+              description: How many end by themselves.
+              type: int
+              returned: always
+            expiring_1h:
+              description: How many end within an hour.
+              type: int
+              returned: always
+            by_source:
+              description: How many bans each source has decided.
+              type: dict
+              returned: always
+              sample: {"watcher/requests": 12, "list/permanent": 3}
+            newest:
+              description: When the newest ban was decided, in seconds since 1970; null without bans.
+              type: int
+              returned: always
+            oldest:
+              description: When the oldest ban was decided, in seconds since 1970; null without bans.
+              type: int
+              returned: always
+            complete:
+              description:
+                - Whether all figures are over all bans. On a host with more than 50,000 bans, all but C(bans) are over
+                  the newest of them.
+              type: bool
+              returned: always
+        warden:
+          description:
+            - C(installed), C(available) (it answered), C(reason) if it did not, and C(status) as the warden gives it,
+              with C(version), C(state) (C(enforcing), C(released) or C(degraded)) and C(problems).
+          type: dict
+          returned: always
+        fail2ban:
+          description: C(available), C(reason) if it is not, and C(version).
+          type: dict
+          returned: always
+          sample: {"available": true, "reason": "", "version": "1.1.0"}
+        jails:
+          description:
+            - The running jails with C(name), C(currently_failed), C(total_failed), C(currently_banned),
+              C(total_banned).
+          type: list
+          elements: dict
+          returned: always
+        whitelist:
+          description:
+            - The whitelist as one JSON text, a list of objects with C(network), C(comment), C(list), C(expires_at).
+          type: str
+          returned: always
+        services:
+          description:
+            - State of the agent's units, and of those of fail2ban, nftables and SSH that the host has, with C(name),
+              C(load), C(active), C(sub), C(enabled), C(failed), C(restarts). Empty without systemd.
+          type: list
+          elements: dict
+          returned: always
+        watcher:
+          description: C(available), C(reason) if it is not, and C(status) as the watcher wrote it.
+          type: dict
+          returned: always
+"""
+
+import socket
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._facts import gather
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient, require_root
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"limit": {"type": "int", "default": 1000}},
+        supports_check_mode=True,
+    )
+    limit = module.params["limit"]
+    if limit < 0:
+        module.fail_json(msg="cannot return %d bans: limit counts from 0" % limit)
+    try:
+        require_root()
+        facts = gather(
+            limit=limit,
+            run=module.run_command,
+            systemctl=module.get_bin_path("systemctl"),
+            now=int(time.time()),
+            host=socket.gethostname(),
+            warden=WardenClient(),
+            fail2ban=Fail2banClient(),
+        )
+    except StockadeError as e:
+        module.fail_json(msg=str(e))
+    module.exit_json(changed=False, ansible_facts={"stockade": facts})
+
+
+if __name__ == "__main__":
+    main()

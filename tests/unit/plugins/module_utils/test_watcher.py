@@ -1,0 +1,268 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watcher's configuration and service, against recorded answers of systemctl and the agent."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher import (
+    HEADER,
+    Paths,
+    Watcher,
+    detect,
+    quoted,
+    render,
+    with_detected,
+)
+
+OPTIONS = {
+    "inputs": [{"name": "web", "path": "/var/log/nginx/access.log", "format": "access"}],
+    "detect": False,
+    "preset": None,
+    "lookback": None,
+    "rules": [],
+}
+
+
+class Host:
+    """A host with systemd and the agent; ``run`` records what it is asked."""
+
+    def __init__(self, root):
+        self.paths = Paths(
+            config=str(root / "etc" / "watcher.toml"),
+            state=str(root / "state"),
+            program=str(root / "stockade"),
+            root=str(root),
+        )
+        (root / "etc").mkdir()
+        (root / "stockade").write_text("")
+        (root / "scratch").mkdir()
+        self.scratch = str(root / "scratch")
+        self.unit = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "disabled"}
+        self.calls = []
+        self.checked = []
+        self.check_answer = (0, "configuration is valid\n", "")
+        self.broken = ()
+
+    def run(self, command):
+        self.calls.append(command)
+        if command[0] == self.paths.program:
+            with open(command[-1], encoding="ascii") as file:
+                self.checked.append(file.read())
+            rc, out, err = self.check_answer
+            return rc, out.replace("TMP", command[-1]), err
+        if command[0] == "journalctl":
+            return 0, "cannot do it\n", ""
+        verb = command[1]
+        if verb == "show":
+            return 0, "".join("%s=%s\n" % item for item in self.unit.items()), ""
+        if verb in self.broken:
+            self.unit["ActiveState"] = "failed"
+            self.broken = ()
+            return 1, "", "Job for stockade-watcher.service failed.\n"
+        if verb == "enable":
+            self.unit["UnitFileState"] = "enabled"
+        elif verb == "disable":
+            self.unit.update(UnitFileState="disabled", **({"ActiveState": "inactive"} if "--now" in command else {}))
+        elif verb in ("start", "restart"):
+            self.unit["ActiveState"] = "active"
+        elif verb == "stop":
+            self.unit["ActiveState"] = "inactive"
+        return 0, "", ""
+
+    @property
+    def verbs(self):
+        return [call[1] for call in self.calls if call[0] == "systemctl" and call[1] != "show"]
+
+    @property
+    def config(self):
+        try:
+            with open(self.paths.config, encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def watcher(self):
+        return Watcher(run=self.run, scratch=self.scratch, paths=self.paths)
+
+    def present(self, check=False, **options):
+        return self.watcher().present(dict(OPTIONS, **options), check=check)
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def test_first_run_and_second_run(host):
+    result, warnings = host.present()
+    assert (result["changed"], result["service"], result["before"], warnings) == (True, "active", "", [])
+    assert result["inputs"] == [{"name": "web", "path": "/var/log/nginx/access.log"}]
+    assert host.config == result["after"]
+    assert host.config.startswith(HEADER)
+    assert os.stat(host.paths.config).st_mode & 0o7777 == 0o644
+    assert host.verbs == ["enable", "restart"]
+    assert host.checked == [host.config]
+    assert os.listdir(host.scratch) == []
+    host.calls = []
+    result, _warnings = host.present()
+    assert result["changed"] is False
+    assert host.verbs == []
+    assert len(host.calls) == 1
+
+
+def test_check_mode_tells_the_truth_and_changes_nothing(host):
+    predicted, _warnings = host.present(check=True)
+    assert host.config is None
+    assert host.verbs == []
+    real, _warnings = host.present()
+    assert predicted == real
+    assert host.present(check=True)[0]["changed"] is False
+
+
+@pytest.mark.parametrize(("state", "verbs"), [({"ActiveState": "failed"}, 2), ({"UnitFileState": "disabled"}, 2)])
+def test_a_service_that_is_down_or_disabled_is_a_change(host, state, verbs):
+    host.present()
+    host.unit.update(state)
+    assert host.present(check=True)[0]["changed"] is True
+    host.calls = []
+    assert host.present()[0]["changed"] is True
+    assert host.verbs == ["enable", "start"]
+
+
+def test_a_file_of_other_mode_is_a_change(host):
+    host.present()
+    os.chmod(host.paths.config, 0o666)
+    assert host.present()[0]["changed"] is True
+    assert os.stat(host.paths.config).st_mode & 0o7777 == 0o644
+
+
+def test_a_refused_configuration_is_not_written(host):
+    host.present()
+    before = host.config
+    host.check_answer = (2, "TMP: rule 1 (x): maxretry must be 1 to 10000, not 0\n", "")
+    for check in (True, False):
+        with pytest.raises(StockadeError, match="maxretry must be 1 to") as caught:
+            host.present(check=check, rules=[{"name": "x", "type": "rate", "maxretry": 0}])
+        assert host.paths.config in str(caught.value)
+        assert host.scratch not in str(caught.value)
+    assert host.config == before
+    assert os.listdir(host.scratch) == []
+
+
+def test_a_watcher_that_does_not_come_up_gets_its_old_configuration_back(host):
+    host.present()
+    before = host.config
+    host.broken = ("restart",)
+    with pytest.raises(StockadeError) as caught:
+        host.present(preset="original")
+    assert "failed" in str(caught.value)
+    assert "cannot do it" in str(caught.value)
+    assert "the old configuration is in force again" in str(caught.value)
+    assert host.config == before
+    assert host.unit["ActiveState"] == "active"
+
+
+def test_a_first_start_that_fails_leaves_nothing(host):
+    host.broken = ("restart",)
+    with pytest.raises(StockadeError, match="nothing was left behind"):
+        host.present()
+    assert host.config is None
+    assert host.unit["UnitFileState"] == "disabled"
+    assert host.unit["ActiveState"] == "inactive"
+
+
+@pytest.mark.parametrize("missing", ["program", "unit"])
+def test_a_host_without_agent(host, missing):
+    if missing == "program":
+        os.unlink(host.paths.program)
+    else:
+        host.unit = {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": ""}
+    result, warnings = host.present(check=True)
+    assert result["changed"] is True
+    assert "predicted as if the agent were installed" in warnings[0]
+    with pytest.raises(StockadeError, match=r"apply the role stockade\.fleet\.agent first"):
+        host.present()
+    assert host.config is None
+    assert host.watcher().absent(check=False)["changed"] is False
+
+
+def test_a_host_without_systemd(host):
+    host.run = lambda command: (2, "", "No such file or directory")
+    with pytest.raises(StockadeError, match="does not run systemd"):
+        host.present()
+
+
+def test_detection(host, tmp_path):
+    assert detect(str(tmp_path)) == []
+    log = tmp_path / "var" / "log" / "nginx" / "access.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("")
+    assert detect(str(tmp_path)) == [{"name": "nginx", "path": "/var/log/nginx/access.log"}]
+    result, _warnings = host.present(inputs=[], detect=True)
+    assert result["inputs"] == [{"name": "nginx", "path": "/var/log/nginx/access.log"}]
+    assert 'path = "/var/log/nginx/access.log"' in host.config
+
+
+def test_what_is_declared_is_not_detected_again():
+    found = [{"name": "nginx", "path": "/a"}, {"name": "apache", "path": "/b"}]
+    assert with_detected([{"name": "x", "path": "/a"}], found) == [{"name": "x", "path": "/a"}, found[1]]
+    assert with_detected([{"name": "nginx", "path": "/c"}], found) == [{"name": "nginx", "path": "/c"}, found[1]]
+
+
+def test_without_a_log_no_service_runs(host):
+    result, warnings = host.present(inputs=[], detect=True)
+    assert (result["changed"], result["service"], result["inputs"], warnings) == (False, "stopped", [], [])
+    assert "nothing to watch" in result["msg"]
+    host.present()
+    assert host.present(inputs=[], detect=True)[0]["changed"] is True
+    assert host.config is None
+    assert host.unit["ActiveState"] == "inactive"
+
+
+def test_absent(host):
+    host.present()
+    os.mkdir(host.paths.state)
+    predicted = host.watcher().absent(check=True)
+    assert host.config is not None
+    result = host.watcher().absent(check=False)
+    assert result == predicted
+    assert result["changed"] is True
+    assert host.config is None
+    assert not os.path.exists(host.paths.state)
+    assert host.unit["UnitFileState"] == "disabled"
+    assert host.watcher().absent(check=False)["changed"] is False
+
+
+HOSTILE = ['a"b', "a\\b", "a\nb", "a\tb", "\x00\x7f", "#", "'''", '"""', "\u00e9", "\U0001f600", "\u202e", ""]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is there from Python 3.11 on")
+def test_what_is_rendered_reads_back():
+    import tomllib
+
+    for text in HOSTILE:
+        assert tomllib.loads("x = " + quoted(text)) == {"x": text}
+    rule = {
+        "name": 'q"', "type": "rate", "inputs": ["a", "b\n"], "maxretry": 5, "findtime": "60s", "duration": "permanent",
+        "reason": "x]\n[[rule]]\nname = 'evil'", "key": "address", "exclude_static": False, "observe": True,
+    }  # fmt: skip
+    inputs = [{"name": text, "path": "/" + text, "format": "access"} for text in HOSTILE]
+    text = render({"preset": "none", "lookback": "1h", "rules": [rule, {"name": "y", "maxretry": None}]}, inputs)
+    assert tomllib.loads(text) == {
+        "preset": "none",
+        "lookback": "1h",
+        "input": inputs,
+        "rule": [rule, {"name": "y"}],
+    }
+
+
+def test_text_that_no_file_can_hold():
+    with pytest.raises(StockadeError, match="not valid text"):
+        quoted("\udcff")

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One report out of the facts of many hosts, none of which is trusted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_merge import merge
+
+NOW = 1_795_173_209
+
+
+def ban(
+    network: str, *, at: int = NOW, until: int | None = None, source: str = "operator", **more: Any
+) -> dict[str, Any]:
+    return {"network": network, "source": source, "reason": "", "banned_at": at, "expires_at": until, **more}
+
+
+def facts(*rows: Any, state: str = "enforcing", **more: Any) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "bans": json.dumps(rows),
+        "truncated": False,
+        "summary": {"bans": len(rows), "by_source": {}},
+        "warden": {"installed": True, "available": True, "reason": "", "status": {"state": state, "problems": []}},
+        "fail2ban": {"available": False, "reason": "not running"},
+        "jails": [],
+        "services": [],
+        "whitelist": "[]",
+        **more,
+    }
+
+
+def test_one_network_on_many_hosts_is_one_row() -> None:
+    report = merge(
+        {
+            "web2": facts(ban("203.0.113.9", at=NOW - 10, until=NOW + 5, source="operator", reason="older")),
+            "web1": facts(ban("203.0.113.9", at=NOW - 5, until=NOW + 1, source="watcher/rate", reason="newer")),
+        },
+        now=NOW,
+    )
+    assert report["bans"] == [
+        {
+            "network": "203.0.113.9",
+            "hosts": ["web1", "web2"],
+            "sources": ["operator", "watcher/rate"],
+            "reason": "newer",
+            "since": "2026-11-20T11:13:19Z",
+            "until": "2026-11-20T11:13:34Z",
+        }
+    ]
+    assert report["summary"]["on_several_hosts"] == 1
+    assert report["generated_at"] == "2026-11-20T11:13:29Z"
+
+
+def test_two_rows_of_one_host_are_one_host() -> None:
+    report = merge({"web1": facts(ban("203.0.113.9"), ban("203.0.113.9", source="list/x"))}, now=NOW)
+    assert report["bans"][0]["hosts"] == ["web1"]
+    assert report["summary"]["on_several_hosts"] == 0
+
+
+@pytest.mark.parametrize("order", [(None, NOW + 9), (NOW + 9, None)])
+def test_permanent_outlasts_every_date(order: tuple[int | None, int | None]) -> None:
+    report = merge(
+        {"a": facts(ban("203.0.113.9", until=order[0])), "b": facts(ban("203.0.113.9", until=order[1]))}, now=NOW
+    )
+    assert report["bans"][0]["until"] == "permanent"
+    assert report["summary"]["permanent"] == 1
+
+
+def test_newest_first() -> None:
+    rows = [ban("203.0.113.1", at=5), ban("203.0.113.2", at=9), ban("203.0.113.3", at=7)]
+    report = merge({"a": facts(*rows)}, now=NOW)
+    assert [row["network"] for row in report["bans"]] == ["203.0.113.2", "203.0.113.3", "203.0.113.1"]
+
+
+def test_networks_are_the_same_however_they_are_written() -> None:
+    rows = [ban("2001:DB8:0::1"), ban("2001:db8::1/128"), ban("198.51.100.0/24"), ban("203.0.113.1/32")]
+    report = merge({"a": facts(*rows)}, now=NOW)
+    assert sorted(row["network"] for row in report["bans"]) == ["198.51.100.0/24", "2001:db8::1", "203.0.113.1"]
+
+
+def test_packets_are_added_up() -> None:
+    report = merge({"a": facts(ban("203.0.113.1", packets=3)), "b": facts(ban("203.0.113.1", packets=4))}, now=NOW)
+    assert report["bans"][0]["packets"] == 7
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "message"),
+    [
+        (None, "unreachable", "no answer"),
+        (
+            {"unreachable": True, "msg": "Task failed: Data could not\n be sent", "changed": False},
+            "unreachable",
+            "Data could not be sent",
+        ),
+        ({"msg": "needs root: add -b (become)", "failed": False}, "failed", "needs root: add -b (become)"),
+        ({}, "failed", "the facts were not gathered"),
+        (facts(schema=2), "failed", "facts of schema 2, this collection reads 1"),
+    ],
+)
+def test_host_without_facts_is_in_the_report(result: Any, state: str, message: str) -> None:
+    report = merge({"lost": result, "web1": facts(ban("203.0.113.1"))}, now=NOW)
+    assert (report["hosts"][0]["state"], report["hosts"][0]["message"]) == (state, message)
+    assert report["summary"]["unreachable"] == (["lost"] if state == "unreachable" else [])
+    # Nothing is known of its bans, which is not the same as none.
+    assert report["summary"]["by_host"] == {"web1": 1}
+
+
+def test_registered_result_is_as_good_as_facts() -> None:
+    report = merge({"a": {"ansible_facts": {"stockade": facts(ban("203.0.113.1"))}, "changed": False}}, now=NOW)
+    assert report["hosts"][0]["state"] == "enforcing"
+    assert len(report["bans"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("warden", "fail2ban", "state"),
+    [
+        ({"available": True, "status": {"state": "released"}}, {}, "released"),
+        ({"available": True, "status": {"state": "degraded", "problems": ["no nft"]}}, {}, "degraded"),
+        ({"available": True, "status": {}}, {}, "degraded"),
+        ({"installed": True, "available": False, "reason": "silent"}, {"available": True}, "degraded"),
+        ({"installed": False, "available": False}, {"available": True}, "fail2ban only"),
+        ({"installed": False, "available": False}, {"available": False}, "unprotected"),
+        ({}, {}, "unprotected"),
+    ],
+)
+def test_state_of_a_host(warden: dict[str, Any], fail2ban: dict[str, Any], state: str) -> None:
+    report = merge({"a": facts(warden=warden, fail2ban=fail2ban)}, now=NOW)
+    assert report["hosts"][0]["state"] == state
+
+
+def test_problems_and_failed_services_are_named() -> None:
+    given = facts(services=[{"name": "fail2ban.service", "failed": True, "active": "failed"}])
+    given["warden"]["status"]["problems"] = ["the copy is old"]
+    report = merge({"a": given}, now=NOW)
+    assert report["hosts"][0]["problems"] == ["the copy is old", "fail2ban.service has failed"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        "203.0.113.1",
+        [],
+        {},
+        {"network": "203.0.113.1"},
+        {"network": "not an address", "banned_at": 1, "expires_at": None},
+        {"network": "203.0.113.1/24", "banned_at": 1, "expires_at": None},
+        {"network": "fe80::1%eth0", "banned_at": 1, "expires_at": None},
+        {"network": ["203.0.113.1"], "banned_at": 1, "expires_at": None},
+        {"network": "203.0.113.1", "banned_at": "soon", "expires_at": None},
+        {"network": "203.0.113.1", "banned_at": 1, "expires_at": "never"},
+    ],
+)
+def test_row_of_a_wrong_shape_is_counted_and_left_out(row: Any) -> None:
+    report = merge({"a": facts(row, ban("203.0.113.7"))}, now=NOW)
+    assert [one["network"] for one in report["bans"]] == ["203.0.113.7"]
+    assert report["hosts"][0]["problems"] == ["1 unreadable rows were left out"]
+
+
+@pytest.mark.parametrize("bans", ["{", "5", "[" * 100_000, None, 7, {"a": 1}])
+def test_bans_that_are_no_list(bans: Any) -> None:
+    report = merge({"a": facts(bans=bans), "b": facts(ban("203.0.113.7"))}, now=NOW)
+    assert len(report["bans"]) == 1
+    assert report["hosts"][0]["problems"] == ["1 unreadable rows were left out"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"warden": []},
+        {"warden": {"available": True, "status": {"problems": 5, "state": ["x"]}}},
+        {"summary": {"bans": "many", "by_source": []}},
+        {"jails": {"a": 1}, "services": "none"},
+        {"jails": [1, {"name": {"x": 1}}], "services": [None]},
+        {"whitelist": 7, "truncated": "yes", "fail2ban": None},
+    ],
+)
+def test_facts_of_a_wrong_shape_do_not_take_the_report_away(more: dict[str, Any]) -> None:
+    report = merge({"a": facts(**more), "b": facts(ban("203.0.113.7"))}, now=NOW)
+    assert len(report["bans"]) == 1
+    json.dumps(report)
+
+
+def test_text_of_hosts_is_bounded_and_can_be_encoded() -> None:
+    report = merge({"a": facts(ban("203.0.113.7", reason="\ud800" + "x" * 10_000, source="y" * 10_000))}, now=NOW)
+    json.dumps(report, ensure_ascii=False).encode()
+    assert len(report["bans"][0]["reason"]) == 200
+    assert len(report["bans"][0]["sources"][0]) == 120
+
+
+def test_empty_fleet() -> None:
+    report = merge({}, now=NOW)
+    assert (report["bans"], report["hosts"], report["summary"]["networks"]) == ([], [], 0)
+
+
+def test_networks_by_source() -> None:
+    rows = [ban("203.0.113.1", source="b"), ban("203.0.113.2", source="b"), ban("203.0.113.2", source="a")]
+    report = merge({"x": facts(*rows), "y": facts(*rows)}, now=NOW)
+    assert list(report["summary"]["by_source"].items()) == [("b", 2), ("a", 1)]
