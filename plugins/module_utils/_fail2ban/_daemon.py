@@ -1,0 +1,148 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a running fail2ban to another configuration without taking any other jail down.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+A ``reload`` of everything that fails removes every jail it has not reached yet, with their bans; a reload of one jail
+removes at worst this one. So jails are reloaded one by one, and the server's own list is looked at afterwards, because
+the command line prints ``OK`` and returns 0 even while jails are missing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+from ._client import Fail2banClient, Fail2banError, Fail2banRefused, Fail2banUnavailable
+from ._judge import Run, actions, regexes
+
+SERVICE = "fail2ban.service"
+#: Seconds for a server to come up with all its jails; restoring bans from a large database takes most of it.
+START_SECONDS = 60.0
+#: Seconds for the list of jails to become the wanted one after a reload.
+SETTLE_SECONDS = 15.0
+_POLL = 0.1
+
+
+class Daemon:
+    """fail2ban's server and its service."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        client: Fail2banClient,
+        command: str,
+        config_dir: str,
+        systemctl: str | None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._run = run
+        self.client = client
+        self._command = command
+        self._config_dir = config_dir
+        self._systemctl = systemctl
+        self._sleep = sleep
+
+    def running(self) -> list[str] | None:
+        """Return the names of the running jails, None without a server."""
+        try:
+            return self.client.jails()
+        except Fail2banUnavailable as e:
+            if isinstance(e.__cause__, (FileNotFoundError, ConnectionRefusedError)):
+                return None
+            raise
+
+    def reload(self, jail: str, commands: list[list[Any]]) -> None:
+        """Load one jail anew, or for the first time, and look into it.
+
+        :param commands: what the configuration says of this jail
+
+        Raises Fail2banError with fail2ban's own words.
+        """
+        argv = [self._command, "-c", self._config_dir, "reload", "--if-exists"]  # else a new jail is an error
+        if actions(commands) - self.actions(jail):
+            # A plain reload drops every action it has just added (1.0 and 1.1): the jail would detect and never ban.
+            argv.append("--restart")
+        rc, out, err = self._run([*argv, jail])
+        if rc != 0:
+            raise Fail2banError("fail2ban did not load jail %s: %s" % (jail, last_words(out, err)))
+        self.settle(present={jail}, gone=set())
+        self._compare(jail, commands)
+
+    def stop(self, jail: str) -> None:
+        """Stop one jail; that it does not run is fine."""
+        try:
+            self.client.call(["stop", jail], timeout=60.0)
+        except Fail2banRefused as e:
+            if e.kind != "UnknownJailException":
+                raise
+
+    def start(self, wanted: set[str]) -> None:
+        """Start the service and wait for its jails; raises Fail2banError with what the service said."""
+        if self._systemctl is None:
+            raise Fail2banError("cannot start fail2ban: no systemctl on this host; start it and run this again")
+        self._run([self._systemctl, "reset-failed", SERVICE])
+        rc, out, err = self._run([self._systemctl, "start", SERVICE])
+        if rc != 0:
+            raise Fail2banError("fail2ban did not start: %s" % last_words(out, err))
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            state = self._run([self._systemctl, "is-active", SERVICE])[1].strip()
+            jails = self.running()
+            if jails is not None and wanted <= set(jails):
+                return
+            if state != "active":
+                raise Fail2banError("fail2ban did not stay up (%s): %s" % (state, self._journal()))
+            self._sleep(_POLL)
+        missing = sorted(wanted - set(self.running() or []))
+        raise Fail2banError("fail2ban started without %s: %s" % (", ".join(missing), self._journal()))
+
+    def settle(self, *, present: set[str], gone: set[str], seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until the server runs all of ``present`` and none of ``gone``; raises Fail2banError if it does not."""
+        deadline = time.monotonic() + seconds
+        while True:
+            jails = set(self.running() or [])
+            missing, extra = present - jails, gone & jails
+            if not missing and not extra:
+                return
+            if time.monotonic() >= deadline:
+                break
+            self._sleep(_POLL)
+        said = ["%s does not run" % jail for jail in sorted(missing)]
+        said += ["%s still runs" % jail for jail in sorted(extra)]
+        raise Fail2banError("fail2ban's jails are not the wanted ones: %s" % ", ".join(said))
+
+    def actions(self, jail: str) -> set[str]:
+        """Return the names of a running jail's actions, nothing for a jail that does not run."""
+        try:
+            return {str(name) for name in self.client.call(["get", jail, "actions"])}
+        except Fail2banRefused:
+            return set()
+
+    def _compare(self, jail: str, commands: list[list[Any]]) -> None:
+        running, wanted = sorted(self.actions(jail)), sorted(actions(commands))
+        if running != wanted:
+            raise Fail2banError(
+                "jail %s runs with the actions %s instead of %s"
+                % (jail, ", ".join(running) or "none", ", ".join(wanted) or "none")
+            )
+        found = len(self.client.call(["get", jail, "failregex"]))
+        if found != regexes(commands):
+            raise Fail2banError("jail %s runs with %d expressions instead of %d" % (jail, found, regexes(commands)))
+
+    def _journal(self) -> str:
+        rc, out, err = self._run(["journalctl", "--unit", SERVICE, "--lines", "20", "--output", "cat", "--no-pager"])
+        return last_words(out, err) if rc == 0 else "see the journal of %s" % SERVICE
+
+
+def last_words(out: str, err: str) -> str:
+    """Return what a fail2ban program said, errors first; one line, at most 500 characters."""
+    lines = [line.strip() for line in (err + "\n" + out).splitlines() if line.strip()]
+    # the verdict alone says nothing, and stands last after the reasons
+    lines = [line for line in lines if not line.endswith("test configuration failed")] or lines
+    telling = [line for line in lines if "ERROR" in line or "NOK" in line] or lines[-3:]
+    shown = "; ".join(dict.fromkeys(line.split("ERROR", 1)[-1].strip(" :") or line for line in telling))
+    return "".join(c if c.isprintable() else " " for c in shown)[:500] or "it said nothing"
