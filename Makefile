@@ -81,8 +81,7 @@ unit-slow: venv
 
 .PHONY: molecule
 molecule: fleet ## One molecule scenario on the test fleet [SCENARIO=default]
-	@echo "==> molecule: scenario $(SCENARIO)"
-	@molecule test --scenario-name $(SCENARIO)
+	@$(TOOLS)/molecule.sh $(SCENARIO)
 
 .PHONY: molecule-all
 molecule-all: fleet

@@ -63,7 +63,8 @@ def units() -> dict[str, str]:
     found = {}
     for line in run("systemctl", "list-unit-files", *plain):
         name, state = line.split()[:2]
-        found[name] = state
+        if not PASSING_UNITS.match(name):
+            found[name] = state
     for line in run("systemctl", "list-units", *plain, "--type=service,socket,timer", "--state=active,failed"):
         name, _load, active = line.split()[:3]
         if not PASSING_UNITS.match(name):

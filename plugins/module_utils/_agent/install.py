@@ -9,12 +9,12 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import shutil
 import time
 import typing as t
 
+from ansible_collections.stockade.fleet.plugins.module_utils import _toml as toml
 from ansible_collections.stockade.fleet.plugins.module_utils._agent import tree
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
@@ -36,7 +36,7 @@ class Agent:
 
     def __init__(self, *, run: Run, settings: dict[str, t.Any]) -> None:
         self._run = run
-        self._config = HEADER + "".join("%s = %s\n" % (k, _toml(v)) for k, v in sorted(settings.items()))
+        self._config = HEADER + "".join("%s = %s\n" % (k, toml.value(v)) for k, v in sorted(settings.items()))
 
     def differences(self, name: str) -> list[str]:
         """What installing version ``name`` would change, in words; empty if nothing."""
@@ -157,11 +157,6 @@ class Agent:
         rc, out, err = self._run(command)
         if rc != 0:
             raise StockadeError("cannot %s: %s" % (purpose.strip(), (err.strip() or out.strip())[:500]))
-
-
-def _toml(value: t.Any) -> str:
-    """Text, numbers and booleans look the same in TOML and JSON."""
-    return json.dumps(value)
 
 
 def _same_file(path: str, other: str) -> bool:

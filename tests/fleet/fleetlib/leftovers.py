@@ -56,7 +56,7 @@ def make_podman_answer() -> None:
     It refuses every command, for every container of the machine, while the file of one is not a namespace. An empty
     namespace in its place does, and goes away with the container.
     """
-    for _ in range(64):
+    for _attempt in range(64):
         asked = run("podman", "ps", "--all", "--quiet", check=False)
         gone = set(re.findall(r"retrieving network namespace at (/run/netns/netns-[0-9a-f-]+): ", asked.stderr))
         if asked.returncode == 0 or not gone:

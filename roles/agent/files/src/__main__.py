@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-sys.path[0] = os.path.realpath(sys.path[0])
+sys.path.insert(0, os.path.realpath(sys.path.pop(0)))
 
 from stockade.cli import main
 

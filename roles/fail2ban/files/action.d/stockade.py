@@ -28,7 +28,7 @@ TIMEOUT = 2.0
 MAX_ANSWER = 1024 * 1024
 
 
-class Action(ActionBase):  # type: ignore[misc]
+class Action(ActionBase):
     """Bans and unbans of one jail, told to the warden."""
 
     #: fail2ban does not repeat restored bans to actions that say so.

@@ -11,12 +11,12 @@ import sys
 import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._toml import quoted
 from ansible_collections.stockade.fleet.plugins.module_utils._watcher import (
     HEADER,
     Paths,
     Watcher,
     detect,
-    quoted,
     render,
     with_detected,
 )

@@ -22,13 +22,13 @@ from stockade.protocol import DENIED, REFUSED, UNAVAILABLE, ProtocolError
 from stockade.warden import requests
 from stockade.warden.callers import Caller
 from stockade.warden.config import WardenConfig
-from stockade.warden.firewall import Firewall, FirewallError
+from stockade.warden.enforcement import Enforcement
+from stockade.warden.firewall import Firewall
 from stockade.warden.policy import Policy, Surroundings
 from stockade.warden.registry import Ban, Registry, WhitelistEntry
 from stockade.warden.requests import BanRequest, Request
 
 Answer = dict[str, Any]
-RETRY_SECONDS = 5.0
 
 
 class Warden:
@@ -44,14 +44,11 @@ class Warden:
         surroundings: Callable[[], Surroundings] = Surroundings.read,
     ) -> None:
         self._registry = registry
-        self._firewall = firewall
         self._config = config
         self._clock = clock
         self._surroundings = surroundings
         self._started_at = int(clock())
-        self._problem = ""  # why the firewall does not hold what the registry says; empty if it does
-        self._retry_at = 0.0
-        self._whitelist_held: set[Network] = set()
+        self._enforcement = Enforcement(registry=registry, firewall=firewall, clock=clock, surroundings=surroundings)
 
     # what the service loop asks
 
@@ -66,48 +63,40 @@ class Warden:
         return operation(caller, request)
 
     def start(self) -> None:
-        """Bring the kernel to what the registry says; a failure is kept as the state, retried by `tick`."""
-        if not self._registry.released:
-            self._synchronise()
+        """Bring the kernel to what the registry says; a failure shows in `status` and is retried."""
+        self._enforcement.synchronise()
 
     def tick(self) -> None:
-        """Once a second: repair what others took out, follow whitelist entries that end, retry what failed."""
-        if self._registry.released:
-            return
-        if self._problem:
-            if self._clock() >= self._retry_at:
-                self._synchronise()
-        elif self._firewall.disturbed():
-            self._synchronise()
-        elif self._passing() != self._whitelist_held:
-            self._enforce(self._pass_whitelisted)
+        """Once a second: keep the kernel there."""
+        self._enforcement.tick()
 
     def summary(self) -> str:
         """One line for the journal and `systemctl status`; it changes when the state does, not with every ban."""
         if self._registry.released:
             return "released: nothing is refused until `stockade resume`"
-        return f"degraded: {self._problem}" if self._problem else f"enforcing with {self._firewall.name}"
+        problem = self._enforcement.problem
+        return f"degraded: {problem}" if problem else f"enforcing with {self._enforcement.backend}"
 
     def tidy(self) -> None:
         """Once an hour: move what expired long ago to the history, and renew what outlasts a kernel timeout."""
         self._registry.tidy(self._now())
-        if not self._registry.released:
-            self._synchronise()
+        self._enforcement.synchronise()
 
     # operations, one for each word of the protocol
 
     def _do_status(self, caller: Caller, request: Request) -> Answer:
         now = self._now()
         counts = self._registry.counts(now)
-        state = "released" if self._registry.released else "degraded" if self._problem else "enforcing"
+        problem = self._enforcement.problem
+        state = "released" if self._registry.released else "degraded" if problem else "enforcing"
         return {
             "version": __version__,
             "pid": os.getpid(),
             "origin": self._config.origin,
             "started_at": self._started_at,
             "state": state,
-            "problems": [self._problem] if self._problem else [],
-            "backend": self._firewall.name,
+            "problems": [problem] if problem else [],
+            "backend": self._enforcement.backend,
             "bans": sum(counts.values()),
             "networks": len(self._registry.in_force(now)),
             "whitelist": len(self._registry.whitelist(now)),
@@ -221,7 +210,7 @@ class Warden:
             self._registry.change_whitelist(put=put, remove=remove)
             by = f"whitelist/{request.list_name}"
             self._registry.change(end=lifted.values(), ended_at=now, ended_by=by)
-            self._enforce(lambda: self._pass_whitelisted({ban.network for ban in lifted.values()}))
+            self._enforcement.whitelist_changed(lifted.values())
         return {
             "changed": bool(put or remove),
             "added": [format_network(entry.network) for entry in put],
@@ -234,16 +223,15 @@ class Warden:
         changed = not self._registry.released
         if not request.check:
             self._registry.released = True
-            self._problem = ""
-            self._enforce(self._firewall.remove)
+            self._enforcement.release()
         return {"changed": changed, "state": "released"}
 
     def _do_resume(self, caller: Caller, request: Request) -> Answer:
         changed = self._registry.released
         if not request.check:
             self._registry.released = False
-            self._synchronise()
-            self._complain()
+            self._enforcement.synchronise()
+            self._enforcement.complain()
         return {"changed": changed, "state": "enforcing"}
 
     # inside
@@ -292,57 +280,10 @@ class Warden:
         return replace(fresh, banned_at=held.banned_at), "renewed"
 
     def _record(self, *, put: Iterable[Ban] = (), end: Iterable[Ban] = (), ended_by: str) -> None:
-        """Commit, then enforce; the registry is the truth the kernel is brought to."""
+        """Commit, then enforce."""
         put, end = list(put), list(end)
         self._registry.change(put=put, end=end, ended_at=self._now(), ended_by=ended_by)
-        if self._registry.released:
-            raise ProtocolError(UNAVAILABLE, "recorded, NOT in force: the warden is released (`stockade resume`)")
-        touched = {ban.network for ban in (*put, *end)}
-        held = self._registry.in_force(self._now(), touched)
-        remaining = {network: _remaining(expires, self._now()) for network, expires in held.items()}
-        self._enforce(lambda: self._firewall.apply(ban=remaining, lift=touched - held.keys()))
-
-    def _enforce(self, change: Callable[[], None]) -> None:
-        """Carry out one change of the firewall; what it does not take is retried by `tick` and said now."""
-        if self._problem:
-            self._synchronise()
-        else:
-            try:
-                change()
-            except FirewallError as error:
-                self._failed(error)
-        self._complain()
-
-    def _synchronise(self) -> None:
-        now = self._now()
-        bans = {network: _remaining(expires, now) for network, expires in self._registry.in_force(now).items()}
-        passing = self._passing()
-        try:
-            self._firewall.synchronise(whitelist=passing, bans=bans)
-        except FirewallError as error:
-            self._failed(error)
-        else:
-            self._problem, self._whitelist_held = "", passing
-
-    def _pass_whitelisted(self, lift: Iterable[Network] = ()) -> None:
-        if self._registry.released:
-            return
-        passing = self._passing()
-        self._firewall.set_whitelist(passing)
-        self._firewall.apply(ban={}, lift=lift)
-        self._whitelist_held = passing
-
-    def _passing(self) -> set[Network]:
-        whitelisted = {entry.network for entry in self._registry.whitelist(self._now())}
-        return whitelisted | self._surroundings().reachable
-
-    def _failed(self, error: FirewallError) -> None:
-        self._problem = str(error)
-        self._retry_at = self._clock() + RETRY_SECONDS
-
-    def _complain(self) -> None:
-        if self._problem:
-            raise ProtocolError(UNAVAILABLE, f"recorded, NOT in force: {self._problem}")
+        self._enforcement.bans_changed([*put, *end])
 
 
 def _ban_result(
@@ -355,10 +296,6 @@ def _ban_result(
         "expires_at": expires_at,
         "holes": list(holes),
     }
-
-
-def _remaining(expires_at: int | None, now: int) -> int | None:
-    return None if expires_at is None else max(expires_at - now, 1)
 
 
 def _same_end(held: int | None, wanted: int | None, now: int) -> bool:

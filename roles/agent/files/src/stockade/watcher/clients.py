@@ -11,6 +11,7 @@ neighbours would be banned along.
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ _SHARED_64 = tuple(
 
 
 class Clients:
-    """Resolves addresses to keys of each kind in `kinds`. `own`: this host's addresses (default: as the kernel says)."""
+    """Resolves addresses to keys of each kind in `kinds`. `own`: this host's addresses (default: the kernel's list)."""
 
     def __init__(self, own: Iterable[str] | None = None, kinds: Sequence[str] = (DEFAULT_KEY,)) -> None:
         self.kinds = tuple(kinds)
@@ -51,35 +52,48 @@ class Clients:
     def resolve(self, text: bytes) -> Client:
         """The client of an address as it stands in a log. Raises ValueError if it is no address."""
         if b":" not in text:
-            return self._ipv4(ipaddress.IPv4Address(text.decode("ascii")))
+            return self._ipv4(text.decode("ascii"))
         if b"%" in text:
             raise ValueError("zone ids are not allowed")
         address = ipaddress.IPv6Address(text.decode("ascii"))
         if address.ipv4_mapped is not None:
-            return self._ipv4(address.ipv4_mapped)
+            return self._ipv4(str(address.ipv4_mapped))
         if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
             return SPARED
-        shared = any(address in network for network in _SHARED_64)
-        return tuple(self._key(address, 128 if shared else wide) for _, wide in self._widths)
+        bare = str(address)
+        if any(address in network for network in _SHARED_64):
+            return (bare,) * len(self._widths)
+        return tuple(bare if wide == 128 else self._network(bare, wide) for _version, wide in self._widths)
 
-    def _ipv4(self, address: ipaddress.IPv4Address) -> Client:
-        number = int(address)  # the properties of the class cost more than all the rest
+    def _ipv4(self, text: str) -> Client:
+        number = _ipv4_number(text)
         if number >> 24 == 127 or number >> 16 == 0xA9FE or number >> 28 == 0xE or number == 0:
             return SPARED
-        return tuple(self._key(address, wide) for wide, _ in self._widths)
+        return tuple(text if wide == 32 else self._network(text, wide) for wide, _ in self._widths)
 
-    def _key(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int) -> str:
-        if prefix < address.max_prefixlen:
-            network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
-            if network not in self._own_networks:
-                return str(network)
-        return str(address)
+    def _network(self, bare: str, prefix: int) -> str:
+        network = ipaddress.ip_network(f"{bare}/{prefix}", strict=False)
+        return bare if network in self._own_networks else str(network)
 
     @staticmethod
     def _networks_of(addresses: Iterable[str]) -> set[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return {
             ipaddress.ip_network(f"{address}/{64 if ':' in address else 24}", strict=False) for address in addresses
         }
+
+
+def _ipv4_number(text: str) -> int:
+    """What ipaddress.IPv4Address makes of it, in a tenth of the time. Raises ValueError.
+
+    Only the canonical text comes back unchanged, so leading zeros and shortened forms are errors here too.
+    """
+    try:
+        packed = socket.inet_pton(socket.AF_INET, text)
+    except OSError:
+        raise ValueError(f"{text!r} is no IPv4 address") from None
+    if socket.inet_ntop(socket.AF_INET, packed) != text:
+        raise ValueError(f"{text!r} is no canonical IPv4 address")
+    return int.from_bytes(packed, "big")
 
 
 def own_addresses(proc: Path = Path("/proc/self/net")) -> list[str]:

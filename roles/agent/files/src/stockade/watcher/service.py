@@ -25,6 +25,7 @@ from stockade.watcher.config import Config
 from stockade.watcher.courier import Courier, Warden
 from stockade.watcher.engine import Engine
 from stockade.watcher.inputs.file import FileInput
+from stockade.watcher.status import alarms, input_status, rule_status
 from stockade.watcher.verdict import Verdict
 
 POLL = 0.1  # seconds between two looks at quiet logs: a stat each
@@ -34,7 +35,6 @@ STATUS = 5.0
 HOUSEKEEPING = 30.0
 WARDEN_TIMEOUT = 5.0
 _SETBACK = 60  # seconds the clock may go back before counts are dropped
-_ENOUGH = 100  # lines after which mostly unparsed ones are a problem
 _ERROR, _WARNING, _INFO = 3, 4, 6
 
 
@@ -151,7 +151,7 @@ class Service:
     def _read(self, name: str, now: int) -> bool:
         """Take in what one input has, up to its turn's share; True if that was not all."""
         source = self._inputs[name]
-        for _ in range(READS):
+        for _chunk in range(READS):
             lines = source.read()
             if not lines:
                 break
@@ -234,8 +234,8 @@ class Service:
     def status(self, word: str = "watching") -> dict[str, Any]:
         """What `stockade status` and `ban_facts` tell about the watcher."""
         now = int(self._clock())
-        inputs = [self._input_status(name, source, now) for name, source in self._inputs.items()]
-        problems = [*self._problems.values(), *self._alarms(inputs)]
+        inputs = [input_status(source, self.engine, name, now) for name, source in self._inputs.items()]
+        problems = [*self._problems.values(), *alarms(inputs, self.engine, self.courier)]
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -250,49 +250,8 @@ class Service:
             "dropped": self.courier.dropped,
             "late": self.courier.late,
             "inputs": inputs,
-            "rules": [
-                {
-                    "name": rule.rule.name,
-                    "observe": rule.rule.observe,
-                    "tracked": rule.tracked,
-                    "verdicts": rule.verdicts,
-                    "shed": rule.shed,
-                }
-                for rule in self.engine.rules
-            ],
+            "rules": [rule_status(rule) for rule in self.engine.rules],
         }
-
-    def _input_status(self, name: str, source: FileInput, now: int) -> dict[str, Any]:
-        parser, newest = self.engine.formats[name], self.engine.newest[name]
-        behind = source.behind()
-        return {
-            "name": name,
-            "path": source.path,
-            "lines": parser.parsed + parser.unparsed,
-            "unparsed": parser.unparsed,
-            "too_long": source.skipped,
-            "out_of_time": self.engine.out_of_time[name],
-            "behind_bytes": behind,
-            "lag_seconds": max(0, now - newest) if behind and newest else 0,
-            "problem": source.problem,
-        }
-
-    def _alarms(self, inputs: list[dict[str, Any]]) -> list[str]:
-        alarms = []
-        shortest = min(rule.rule.findtime for rule in self.engine.rules)
-        for entry in inputs:
-            if entry["lines"] >= _ENOUGH and entry["unparsed"] * 2 > entry["lines"]:
-                alarms.append(f"{entry['path']}: {entry['unparsed']} of {entry['lines']} lines do not parse")
-            if entry["lag_seconds"] > shortest:
-                alarms.append(f"{entry['path']}: {entry['lag_seconds']}s behind")
-        alarms += [
-            f"rule {rule.rule.name}: too many clients, {rule.shed} quiet ones were forgotten"
-            for rule in self.engine.rules
-            if rule.shed
-        ]
-        if self.courier.dropped:
-            alarms.append(f"{self.courier.dropped} verdicts were dropped while the warden was away")
-        return alarms
 
     def _write_status(self, word: str) -> None:
         lines = sum(parser.parsed + parser.unparsed for parser in self.engine.formats.values())
@@ -330,9 +289,9 @@ def main(argv: list[str]) -> int:
         state_dir=options.state_dir,
         runtime_dir=options.runtime_dir,
     )
-    signal.signal(signal.SIGTERM, lambda *_: setattr(watcher, "stopping", True))
-    signal.signal(signal.SIGINT, lambda *_: setattr(watcher, "stopping", True))
-    signal.signal(signal.SIGHUP, lambda *_: setattr(watcher, "reload_wanted", True))
+    signal.signal(signal.SIGTERM, lambda *_signal: setattr(watcher, "stopping", True))
+    signal.signal(signal.SIGINT, lambda *_signal: setattr(watcher, "stopping", True))
+    signal.signal(signal.SIGHUP, lambda *_signal: setattr(watcher, "reload_wanted", True))
     watcher.run()
     return 0
 

@@ -75,7 +75,7 @@ class Source:
 
     def _complete(self, data: bytes) -> list[bytes]:
         if self._skipping:
-            _, newline, data = data.partition(b"\n")
+            _skipped, newline, data = data.partition(b"\n")
             if not newline:
                 return []
             self._skipping = False

@@ -18,7 +18,6 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import accumulate
 from typing import Any
 
 from stockade.watcher.config import RateRule
@@ -26,7 +25,7 @@ from stockade.watcher.formats.access import Event, is_static
 from stockade.watcher.verdict import Verdict
 
 MAX_TRACKED = 100_000  # clients
-MAX_HELD = 6 * 2**20  # bytes of windows
+MAX_HELD = 3 * 2**20  # bytes of windows: 100,000 clients with 7 requests each
 LATEST = 2**32 - 1  # the last time (epoch seconds) a window can hold
 _SIZE = 4  # bytes of a time
 _STAMPS = 4096  # times of which the bytes are remembered
@@ -120,7 +119,7 @@ class Rate:
         if saved["counts"] != self._counts:
             return
         for key, window in saved["windows"].items():
-            times = unpack(bytes.fromhex(window) if isinstance(window, str) else window)
+            times = unpack(window if isinstance(window, bytes) else bytes.fromhex(window))
             if times:
                 # If maxretry was lowered meanwhile, one more request decides.
                 self._windows[str(key)] = pack(sorted(times)[-max(1, self.rule.maxretry - 1) :])
@@ -170,15 +169,21 @@ class Rate:
 
     def _limit_memory(self) -> None:
         held = sum(map(len, self._windows.values()))
-        surplus = held - self._max_held * 7 // 8
-        if held > self._max_held:
-            order = self._quietest()
-            sizes = accumulate(len(self._windows[key]) for key in order)
-            self._shed([key for key, freed in zip(order, sizes, strict=True) if freed <= surplus])
+        if held <= self._max_held:
+            return
+        for key in self._quietest():
+            if held <= self._max_held * 7 // 8:
+                break
+            held -= len(self._windows[key])
+            self._shed([key])
 
     def _quietest(self) -> list[str]:
         windows = self._windows
-        return sorted(windows, key=lambda key: (len(windows[key]), windows[key][-_SIZE:]))
+
+        def rank(key: str) -> int:  # one number, not a pair: memory is short here
+            return (len(windows[key]) << 32) + int.from_bytes(windows[key][-_SIZE:], "big")
+
+        return sorted(windows, key=rank)
 
     def _shed(self, keys: Iterable[str]) -> None:
         for key in keys:

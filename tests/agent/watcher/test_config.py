@@ -1,0 +1,102 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""watcher.toml: what is wrong is named, what is right is complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stockade.config import ConfigError
+from stockade.watcher.config import check, read
+
+INPUT = '[[input]]\nname = "web"\npath = "/var/log/nginx/access.log"\n'
+RULE = '[[rule]]\nname = "flood"\ntype = "rate"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "watcher.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults(tmp_path: Path) -> None:
+    config = read(write(tmp_path, INPUT))
+    assert [(rule.name, rule.maxretry, rule.findtime, rule.exclude_static, rule.duration) for rule in config.rules] == [
+        ("requests", 30, 60, True, 600),
+        ("requests-all", 300, 60, False, 600),
+    ]
+    assert config.inputs[0].format == "access"
+    assert config.lookback == 60
+
+
+def test_a4_preset_original(tmp_path: Path) -> None:
+    (rule,) = read(write(tmp_path, 'preset = "original"\n' + INPUT)).rules
+    assert (rule.maxretry, rule.findtime, rule.exclude_static) == (30, 60, False)
+
+
+def test_own_rules_replace_the_preset_unless_it_is_named(tmp_path: Path) -> None:
+    assert [rule.name for rule in read(write(tmp_path, INPUT + RULE)).rules] == ["flood"]
+    both = read(write(tmp_path, 'preset = "default"\n' + INPUT + RULE)).rules
+    assert [rule.name for rule in both] == ["requests", "requests-all", "flood"]
+
+
+def test_every_key(tmp_path: Path) -> None:
+    text = 'lookback = "2h"\n' + INPUT + 'format = "access"\n' + RULE
+    text += 'inputs = ["web"]\nmaxretry = 5\nfindtime = "2m"\nduration = "permanent"\nreason = "too fast"\n'
+    text += 'key = "address"\nexclude_static = false\nobserve = true\n'
+    config = read(write(tmp_path, text))
+    (rule,) = config.rules
+    assert (rule.inputs, rule.maxretry, rule.findtime, rule.duration) == (("web",), 5, 120, None)
+    assert (rule.reason, rule.key, rule.exclude_static, rule.observe) == ("too fast", "address", False, True)
+    assert config.lookback == 7200
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "no [[input]]"),
+        ("[[rule", "watcher.toml"),
+        ("x = 1\n" + INPUT, "unknown key 'x'"),
+        ('preset = "nonsense"\n' + INPUT, "preset"),
+        ('preset = "none"\n' + INPUT, "nothing can be banned"),
+        ("[input]\nname = 'web'\npath = '/x'\n", "input must be list"),
+        (INPUT + "colour = 1\n", "unknown key 'colour'"),
+        (INPUT + 'format = "json"\n', "format"),
+        ('[[input]]\nname = "web"\n', "path is missing"),
+        ('[[input]]\nname = "web"\npath = "relative.log"\n', "absolute"),
+        ('[[input]]\nname = "web"\npath = "/var/log/*.log"\n', "patterns"),
+        ('[[input]]\nname = "a b"\npath = "/x"\n', "name"),
+        (INPUT + INPUT, "twice"),
+        (INPUT + '[[input]]\nname = "other"\npath = "/var/log/nginx/access.log"\n', "twice"),
+        (INPUT + RULE + RULE, "rule 'flood' is there twice"),
+        (INPUT + '[[rule]]\nname = "flood"\n', "type is missing"),
+        (INPUT + '[[rule]]\nname = "flood"\ntype = "magic"\n', "type"),
+        (INPUT + RULE + "maxretries = 3\n", "unknown key 'maxretries'"),
+        (INPUT + RULE + "maxretry = 0\n", "maxretry must be 1 to"),
+        (INPUT + RULE + "maxretry = true\n", "maxretry must be int"),
+        (INPUT + RULE + "maxretry = 100000\n", "maxretry must be 1 to"),
+        (INPUT + RULE + 'findtime = "permanent"\n', "findtime"),
+        (INPUT + RULE + 'findtime = "0s"\n', "findtime"),
+        (INPUT + RULE + 'findtime = "2d"\n', "findtime"),
+        (INPUT + RULE + 'duration = "soon"\n', "duration"),
+        (INPUT + RULE + 'key = "ipv4/8"\n', "key"),
+        (INPUT + RULE + "inputs = []\n", "inputs"),
+        (INPUT + RULE + 'inputs = ["mail"]\n', "cannot fire"),
+        (INPUT + RULE + 'reason = "a\\nb"\n', "reason"),
+    ],
+)
+def test_errors_name_the_key(tmp_path: Path, text: str, named: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert named in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert check(path) == [str(caught.value)]
+
+
+def test_check_is_silent_about_a_good_file(tmp_path: Path) -> None:
+    assert check(write(tmp_path, INPUT)) == []
+    assert check(tmp_path / "absent.toml") == [f"{tmp_path / 'absent.toml'}: no such file"]
