@@ -61,7 +61,7 @@ reaches_gate() { on attacker nc -z -w 2 198.18.77.13 22; }
 step "build the collection and install its tarball"
 quietly build.log make build
 quietly install.log ansible-galaxy collection install --offline --force -p "$demo/collections" build/stockade-fleet-*.tar.gz
-show "$(ls build/stockade-fleet-*.tar.gz)"
+show "$(echo build/stockade-fleet-*.tar.gz)"
 
 step "boot the fleet: web1 (Debian 12), web2, gate (Debian 13), an attacker and a visitor"
 fleet reset web1 web2 gate attacker visitor | indent
@@ -105,7 +105,7 @@ show "visitor  -> gate:22  open"
 step "report the bans of all hosts"
 play report -e stockade_report_dir="$ROOT/build/report"
 sed -n '/ADDRESS/,/^$/p' "$demo/report.log" | indent
-ls "$ROOT"/build/report/* | sed -e "s#^$ROOT/##" | indent
+printf '%s\n' build/report/* | indent
 
 cat <<'WORDS'
 

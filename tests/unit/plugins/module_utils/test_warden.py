@@ -39,7 +39,7 @@ class Warden:
         self._thread.start()
 
     def _serve(self) -> None:
-        connection, _ = self._listener.accept()
+        connection, _address = self._listener.accept()
         with connection, connection.makefile("rb") as lines:
             self.asked = json.loads(lines.readline())
             half = len(self.answer) // 2

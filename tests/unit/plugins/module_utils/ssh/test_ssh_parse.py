@@ -60,7 +60,9 @@ def test_what_is_no_kexinit_is_an_error(payload: bytes) -> None:
 
 @pytest.mark.parametrize("distribution", ["debian12", "debian13"])
 def test_complaints(recorded: Recorded, distribution: str) -> None:
-    complaints = parse.parse_complaints(recorded(distribution, "sshd-t-complaints.txt"))
+    complaints = parse.parse_complaints(
+        recorded(distribution, "sshd-t-complaints.txt").replace("\n", "\r\n")
+    )  # as sshd ends them
     assert complaints[:5] == [
         parse.Complaint("/tmp/b", 1, "Bad configuration option: MaxAuthTris"),
         parse.Complaint("/tmp/b", 2, "Deprecated option RSAAuthentication"),

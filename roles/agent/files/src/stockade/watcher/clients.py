@@ -63,13 +63,13 @@ class Clients:
         bare = str(address)
         if any(address in network for network in _SHARED_64):
             return (bare,) * len(self._widths)
-        return tuple(bare if wide == 128 else self._network(bare, wide) for _version, wide in self._widths)
+        return tuple(bare if wide == 128 else self._network(bare, wide) for _wide4, wide in self._widths)
 
     def _ipv4(self, text: str) -> Client:
         number = _ipv4_number(text)
         if number >> 24 == 127 or number >> 16 == 0xA9FE or number >> 28 == 0xE or number == 0:
             return SPARED
-        return tuple(text if wide == 32 else self._network(text, wide) for wide, _ in self._widths)
+        return tuple(text if wide == 32 else self._network(text, wide) for wide, _wide6 in self._widths)
 
     def _network(self, bare: str, prefix: int) -> str:
         network = ipaddress.ip_network(f"{bare}/{prefix}", strict=False)

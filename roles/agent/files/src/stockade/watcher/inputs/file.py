@@ -146,7 +146,7 @@ class FileInput:
         """Where to go on after a restart; None if nothing was ever open."""
         if self._current is None:
             return self._position
-        rotated = [source.position() for source, _ in self._draining]
+        rotated = [source.position() for source, _since in self._draining]
         return {**self._current.position(), "rotated": rotated}
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class FileInput:
         return self._drain() or self._read_current()
 
     def _sources(self) -> list[Source]:
-        return [source for source, _ in self._draining] + ([self._current] if self._current else [])
+        return [source for source, _since in self._draining] + ([self._current] if self._current else [])
 
     def _read_current(self) -> list[bytes]:
         return self._current.lines() if self._current else []

@@ -60,7 +60,7 @@ class Rate:
         verdicts = []
         windows, stamps, key_index = self._windows, self._stamps, self._key_index
         exclude_static, full = self.rule.exclude_static, self.rule.maxretry * _SIZE
-        for time, client, request, _ in events:
+        for time, client, request, _line in events:
             if exclude_static and is_static(request):
                 continue
             key = client[key_index]
