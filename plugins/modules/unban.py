@@ -11,7 +11,7 @@ module: unban
 short_description: Lift bans on a host, at once
 author: stockade.fleet contributors (@stockade-fleet)
 description:
-  - Lifts every ban of addresses and networks, whoever decided them.
+  - Lifts every ban of addresses and networks, whoever decided them, also in fail2ban's own list.
   - An address that stays banned because a wider network or a list covers it is reported with what covers it.
   - Needs the agent, see the role P(stockade.fleet.agent#role).
 extends_documentation_fragment:
@@ -61,11 +61,18 @@ results:
       type: list
       elements: dict
   sample: [{network: 203.0.113.9, state: absent, lifted: [], remaining: [{network: 203.0.113.0/24, source: operator}]}]
+fail2ban:
+  description: Addresses that a jail of fail2ban held and no longer does.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._unban import lift
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import ask, split_addresses
 
@@ -81,13 +88,15 @@ def main() -> None:
     networks = split_addresses(module.params["address"])
     try:
         result = ask(module, "unban", {"changed": False, "results": []}, networks=networks)
+        jailed = lift((item["network"] for item in result["results"]), check=module.check_mode)
     except StockadeError as error:
         module.fail_json(msg=str(error))
     for item in result["results"]:
         for row in item["remaining"]:
             module.warn("%s is still banned by %s (%s)" % (item["network"], row["network"], row["source"]))
     lifted = ["%s %s" % (row["network"], row["source"]) for item in result["results"] for row in item["lifted"]]
-    module.exit_json(**result, **diff(module, lifted, []))
+    lifted += ["%s fail2ban's own list" % address for address in jailed]
+    module.exit_json(changed=bool(lifted), results=result["results"], fail2ban=jailed, **diff(module, lifted, []))
 
 
 if __name__ == "__main__":

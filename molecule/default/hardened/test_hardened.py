@@ -20,6 +20,7 @@ def nobody_is_banned_afterwards(operator: Any) -> Any:
     yield
     for name in SERVERS:
         operator.shell(name, "stockade", "unban", ATTACKER, ATTACKER6, "203.0.113.9")
+        operator.shell(name, "fail2ban-client", "unban", ATTACKER)
 
 
 def test_no_unit_failed(host: Any) -> None:
@@ -72,6 +73,10 @@ def test_guessed_passwords_are_stopped(operator: Any) -> None:
     assert operator.connects("visitor", GATE, 22)
     sources = [ban["source"] for ban in operator.ask("gate", "bans", "--why", ATTACKER)["bans"]]
     assert sources == ["fail2ban/sshd"]
+    lifted = operator.adhoc("gate", "unban", {"address": ATTACKER})
+    assert lifted["changed"] and lifted["fail2ban"] == [ATTACKER]  # A38
+    assert operator.shell("gate", "fail2ban-client", "get", "sshd", "banned", ATTACKER).stdout.strip() == "0"
+    assert operator.connects("attacker", GATE, 22)
 
 
 @pytest.mark.parametrize(("address", "target"), [(ATTACKER, WEB2), (ATTACKER6, "2001:db8:77::12")])

@@ -21,7 +21,6 @@ from ansible_collections.stockade.fleet.plugins.module_utils._errors import Stoc
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
 
 UNITS = "/etc/systemd/system"
-SYSUSERS = "/etc/sysusers.d/stockade.conf"
 CONFIG_DIRECTORY = "/etc/stockade"
 WARDEN_CONFIG = CONFIG_DIRECTORY + "/warden.toml"
 OWN_UNITS = ("stockade-warden.socket", "stockade-warden.service", "stockade-watcher.service")
@@ -78,11 +77,10 @@ class Agent:
         present = [unit for unit in OWN_UNITS if os.path.exists(os.path.join(UNITS, unit))]
         if present:
             self._systemctl("disable", "--now", *reversed(present))
-        for unit in present:
-            removed.append(os.path.join(UNITS, unit))
+        removed += [os.path.join(UNITS, unit) for unit in present]
         if present or os.path.isdir(tree.BASE):
             self._run(["/usr/sbin/nft", "add table inet stockade; delete table inet stockade"])
-        removed += [path for path in (tree.COMMAND, SYSUSERS) if os.path.lexists(path)]
+        removed += [tree.COMMAND] if os.path.lexists(tree.COMMAND) else []
         for path in removed:
             tree.remove(path)
         states = ["/var/lib/" + name for name in ("stockade", "stockade-watcher")]
@@ -98,7 +96,7 @@ class Agent:
     def installed(self) -> list[str]:
         """What of the agent is on this host, in words; empty if nothing is."""
         units = [os.path.join(UNITS, unit) for unit in OWN_UNITS]
-        return [p for p in (tree.BASE, tree.COMMAND, SYSUSERS, CONFIG_DIRECTORY, *units) if os.path.lexists(p)]
+        return [p for p in (tree.BASE, tree.COMMAND, CONFIG_DIRECTORY, *units) if os.path.lexists(p)]
 
     def _activate(self, name: str) -> None:
         source = tree.version_directory(name)
@@ -108,7 +106,7 @@ class Agent:
         for path, wanted in self._copies(source):
             _write(path, _read(wanted) or "")
         _write(WARDEN_CONFIG, self._config)
-        self._must(["/usr/bin/systemd-sysusers", SYSUSERS], "create the system users")
+        self._must(["/usr/bin/systemd-sysusers", os.path.join(source, "sysusers", "stockade.conf")], "create the users")
         self._systemctl("daemon-reload")
         self._systemctl("enable", *ENABLED_UNITS)
         self._systemctl("start", "stockade-warden.socket")
@@ -127,8 +125,7 @@ class Agent:
         raise StockadeError("the warden runs, but bans are not in force: %s" % "; ".join(status["problems"]))
 
     def _copies(self, source: str) -> list[tuple[str, str]]:
-        pairs = [(SYSUSERS, os.path.join(source, "sysusers", "stockade.conf"))]
-        return pairs + [(os.path.join(UNITS, u), os.path.join(source, "systemd", u)) for u in OWN_UNITS]
+        return [(os.path.join(UNITS, unit), os.path.join(source, "systemd", unit)) for unit in OWN_UNITS]
 
     def _unit_states(self, units: t.Sequence[str]) -> dict[str, tuple[str, str]]:
         rc, out, _err = self._run(["/usr/bin/systemctl", "show", "-p", "Id,ActiveState,UnitFileState", *units])
