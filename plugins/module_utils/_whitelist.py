@@ -9,14 +9,25 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import ipaddress
+import queue
+import re
+import socket
+import threading
+import time
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._warden import as_entries, ask
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient, as_entries, ask
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 CONTROLLER_DURATION = "30d"
+INVENTORY = "inventory"
+RESOLVE_SECONDS = 2.0  # for all names together
+RESOLVERS = 16  # at a time: one name whose server is silent must not take the others' time
+SHOWN = 10
+# What libc takes for an address though nobody writes it: "1" is 0.0.0.1, "010.1" is 8.0.0.1. An alias may look like it.
+_NUMBERS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
 
 
 def declare(module: AnsibleModule, controller: str | None) -> dict[str, t.Any]:
@@ -24,38 +35,125 @@ def declare(module: AnsibleModule, controller: str | None) -> dict[str, t.Any]:
 
     Raises StockadeError for the first list the warden does not take; lists before it are kept.
     """
-    total: dict[str, t.Any] = {"changed": False, "added": [], "removed": [], "lifted": []}
-    for fields in _lists(module.params, controller):
+    unresolved: list[str] = []
+    total: dict[str, t.Any] = {"changed": False, "added": [], "removed": [], "lifted": [], "unresolved": unresolved}
+    for fields in _lists(module.params, controller, unresolved):
         networks = [entry["network"] for entry in fields.get("entries", [])]
         predicted = {"changed": bool(networks), "added": networks, "removed": [], "lifted": []}
         result = ask(module, "whitelist_set", predicted, **fields)
         total["changed"] = total["changed"] or result["changed"]
         for key in ("added", "removed", "lifted"):
             total[key] += result[key]
+    if unresolved:
+        module.warn(_complaint(unresolved))
     return total
 
 
-def _lists(options: dict[str, t.Any], controller: str | None) -> t.Iterator[dict[str, t.Any]]:
-    """One request for each list, the operator's first: a bad entry there is found before anything changed."""
+def _lists(options: dict[str, t.Any], controller: str | None, unresolved: list[str]) -> t.Iterator[dict[str, t.Any]]:
+    """One request for each list, the operator's first: a bad entry there is found before anything changed.
+
+    Names of the inventory that do not resolve are added to ``unresolved``.
+    """
     entries = as_entries(options["entries"], "entries")
     if options["state"] == "absent":
         yield {"list": options["name"], "remove": [entry["network"] for entry in entries]}
     else:
         yield {"list": options["name"], "entries": entries, "prune": options["prune"]}
     if options["inventory"] is not None:
-        hosts = [
-            {"network": text, "comment": "host of the fleet"} for text in options["inventory"] if _is_address(text)
-        ]
-        yield {"list": "inventory", "entries": hosts, "prune": True}
+        yield {"list": INVENTORY, "entries": _hosts(options["inventory"], unresolved), "prune": True}
     if controller is not None:
         entry = {"network": controller, "comment": "controller of the last run", "duration": CONTROLLER_DURATION}
-        yield {"list": "controller", "entries": [entry]}
+        yield {"list": "controller", "entries": [entry], "renew": True}
+
+
+def _hosts(texts: list[str], unresolved: list[str]) -> list[dict[str, str]]:
+    """An entry for each address; a name that does not resolve now keeps the addresses it had the last time."""
+    comments: dict[str, str] = {}  # by network
+    names = []
+    for text in dict.fromkeys(texts):
+        if not _is_address(text):
+            names.append(text)
+        elif _is_worth_listing(text):
+            comments.setdefault(text, "host of the fleet")
+    found = resolve([name for name in names if name and not _NUMBERS.fullmatch(name)])
+    for name in names:
+        if name not in found:
+            unresolved.append(name)
+        for address in found.get(name, []):
+            if _is_worth_listing(address):
+                comments.setdefault(address, _comment(name))
+    if unresolved:
+        lost = {_comment(name) for name in unresolved}
+        for entry in _held():
+            if entry["list"] == INVENTORY and entry["comment"] in lost:
+                comments.setdefault(entry["network"], entry["comment"])
+    return [{"network": network, "comment": comment} for network, comment in comments.items()]
+
+
+def resolve(names: list[str], seconds: float = RESOLVE_SECONDS) -> dict[str, list[str]]:
+    """The addresses of each name, as this host resolves it. What has no answer after ``seconds`` is left out."""
+    waiting: queue.Queue[str] = queue.Queue()
+    for name in names:
+        waiting.put(name)
+    answers: queue.Queue[tuple[str, list[str]]] = queue.Queue()
+
+    def work() -> None:
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            except (OSError, ValueError):  # no such name, no server, or no name at all
+                rows = []
+            answers.put((name, sorted({str(row[4][0]) for row in rows})))
+
+    for _ in range(min(RESOLVERS, len(names))):
+        threading.Thread(target=work, daemon=True).start()  # a lookup cannot be broken off: the process ends it
+    found = {}
+    deadline = time.monotonic() + seconds
+    for _ in names:
+        try:
+            name, addresses = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
+        except queue.Empty:
+            break
+        if addresses:
+            found[name] = addresses
+    return found
+
+
+def _held() -> list[dict[str, t.Any]]:
+    """What is whitelisted now."""
+    try:
+        return t.cast("list[dict[str, t.Any]]", WardenClient().call("whitelist")["entries"])
+    except WardenAbsent:
+        return []  # predicted, or said by what is asked next
+
+
+def _comment(name: str) -> str:
+    return "host of the fleet (%s)" % name
+
+
+def _complaint(unresolved: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in unresolved[:SHOWN])
+    more = " and %d more" % (len(unresolved) - SHOWN) if len(unresolved) > SHOWN else ""
+    return (
+        "not protected, or only at the address known from an earlier run, as this host cannot resolve the name: %s%s. "
+        "Set ansible_host to an address, or whitelist it" % (shown, more)
+    )
 
 
 def _is_address(text: str) -> bool:
-    """True for what can be whitelisted; an inventory also holds names, and addresses that are never banned anyway."""
     try:
-        address = ipaddress.ip_address(text)
+        ipaddress.ip_address(text)
     except ValueError:
         return False
-    return "%" not in text and not address.is_loopback
+    return True
+
+
+def _is_worth_listing(text: str) -> bool:
+    """True for what can be whitelisted; some addresses are never banned anyway, or stand for no host."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    never = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+    return "%" not in text and not never

@@ -13,7 +13,10 @@ author: stockade.fleet contributors (@stockade-fleet)
 description:
   - Puts the program C(stockade) on the host with the warden and its units, and waits until bans are in force.
   - The program is part of this collection and is packed on the controller, the same bytes each time. It is sent only to
-    hosts that do not have it. Versions live side by side, a failed upgrade goes back to the version before.
+    hosts that do not have it. Versions live side by side. If the new version or the new configuration does not come up,
+    files and version from before come back and run again.
+  - The configuration is read by the program before it is live, in check mode too, except on a host that has no version
+    of the program yet.
   - Bans stay in force during an upgrade.
   - The role P(stockade.fleet.agent#role) also installs what the agent needs from the distribution.
 requirements:
@@ -30,7 +33,7 @@ options:
     description: The host's name in the bans it decides. Without it the warden uses the host name.
     type: str
   default_duration:
-    description: Duration of bans that are asked for without one.
+    description: Duration of bans that are asked for without one, such as V(10m), V(1h), V(7d) or V(permanent).
     type: str
     default: 1h
   ban_private:
@@ -74,7 +77,7 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, tree
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, removal, tree
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.install import Agent
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
@@ -96,19 +99,20 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = module.params
-    agent = Agent(run=module.run_command, settings={k: options[k] for k in SETTINGS if options[k] is not None})
+    options, run = module.params, tree.runner(module)
     try:
         require_root()
         if options["state"] == "absent":
-            found = agent.installed() if module.check_mode else agent.remove()
+            found = removal.remove(run, check=module.check_mode)
             module.exit_json(changed=bool(found), differences=found, **diff(module, found, []))
         name = options["package_name"]
         if not name:
             raise StockadeError(
                 "package_name is missing: call this module as stockade.fleet.agent, with its action plugin"
             )
-        preflight.check(module.run_command, predicting=module.check_mode, warn=module.warn)
+        preflight.check(run, predicting=module.check_mode, warn=module.warn)
+        wanted = {k: options[k] for k in SETTINGS if options[k] is not None}
+        agent = Agent(run=run, options=wanted)
         found = agent.differences(name)
         if found and not module.check_mode:
             content = zlib.decompress(base64.b64decode(options["package"])) if options["package"] else None

@@ -95,8 +95,6 @@ from ansible_collections.stockade.fleet.plugins.module_utils._errors import Stoc
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import as_entries, ask
 
-SHOWN = 100
-
 
 def main() -> None:
     """Declare the list."""
@@ -115,10 +113,11 @@ def main() -> None:
     try:
         entries = [] if absent else as_entries(options["entries"], "entries")
         networks = [entry["network"] for entry in entries]
+        counts = {"added": len(networks), "removed": 0, "refused": 0, "total": len(networks)}
         result = ask(
             module,
             "permanent_bans",
-            {"changed": bool(entries), "added": networks, "removed": [], "refused": [], "total": len(entries)},
+            {"changed": bool(entries), "added": networks[:100], "removed": [], "refused": [], "counts": counts},
             list=options["name"],
             entries=entries,
             prune=absent or options["prune"],
@@ -126,13 +125,9 @@ def main() -> None:
         )
     except StockadeError as error:
         module.fail_json(msg=str(error))
-    for item in result["refused"][:SHOWN]:
+    for item in result["refused"]:
         module.warn("%s is not banned: %s" % (item["network"], item["message"]))
-    lists = {key: result[key][:SHOWN] for key in ("added", "removed", "refused")}
-    counts = {key: len(result[key]) for key in lists}
-    counts["total"] = result["total"]
-    shown = diff(module, lists["removed"], lists["added"])
-    module.exit_json(changed=result["changed"], counts=counts, **lists, **shown)
+    module.exit_json(**result, **diff(module, result["removed"], result["added"]))
 
 
 if __name__ == "__main__":

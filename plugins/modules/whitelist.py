@@ -12,8 +12,8 @@ short_description: Declare what is never banned
 author: stockade.fleet contributors (@stockade-fleet)
 description:
   - Makes named lists of networks that are never banned, whoever asks. Adding a network lifts the bans it covers.
-  - The address from which this run reaches the host is added without being asked for, for 30 days, renewed when half
-    of that is gone, so that nobody locks out the next run.
+  - The address from which this run reaches the host is added without being asked for, for 30 days, so that nobody
+    locks out the next run. That entry alone is renewed, by each run after half of its time.
   - Needs the agent, see the role P(stockade.fleet.agent#role).
 extends_documentation_fragment:
   - stockade.fleet._attributes
@@ -25,6 +25,8 @@ options:
   entries:
     description:
       - The networks, each as text, or as a mapping with the keys C(network), C(comment) and C(duration).
+      - An entry with a C(duration) ends that long after the run that added it. Later runs that declare the same do not
+        move its end. A run that still declares it after its end adds it anew, so take it out of the list then.
       - Networks wider than C(/8), or C(/32) for IPv6, are errors.
     type: list
     elements: raw
@@ -44,8 +46,11 @@ options:
     default: true
   inventory:
     description:
-      - Addresses of the other hosts of the fleet, kept as a list of their own that holds exactly these.
-      - What is no address is left out. Without this option that list stays as it is.
+      - The other hosts of the fleet, kept as a list of their own that holds exactly these.
+      - Names are resolved on the host, all of them within two seconds. One that does not resolve is warned of and
+        returned as RV(unresolved), and keeps the addresses that an earlier run found for it.
+      - Loopback and link-local addresses are left out, they are never banned anyway. Without this option the list stays
+        as it is.
     type: list
     elements: str
 seealso:
@@ -54,7 +59,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Never ban the office and, for a week, a customer's scanner
+- name: Never ban the office and, for a week from the first run on, a customer's scanner
   stockade.fleet.whitelist:
     entries:
       - network: 198.51.100.0/24
@@ -85,6 +90,12 @@ lifted:
   returned: success
   type: list
   elements: dict
+  sample: []
+unresolved:
+  description: Names of O(inventory) that this host cannot resolve.
+  returned: success
+  type: list
+  elements: str
   sample: []
 controller:
   description: The network from which this run reaches the host, V(null) without an SSH session.

@@ -81,8 +81,9 @@ def action(module: Any, tmp_path: Path) -> Any:
     )
 
 
-def ban(**changed: Any) -> dict[str, Any]:
-    return {"ip": "203.0.113.9", "bantime": 600, "time": time.time(), "failures": 5, "restored": 0, **changed}
+def ban(age: float = 0, **changed: Any) -> dict[str, Any]:
+    """What fail2ban tells its action of a ban that began `age` seconds ago."""
+    return {"ip": "203.0.113.9", "bantime": 600, "time": time.time() - age, "failures": 5, "restored": 0, **changed}
 
 
 def test_ban(action: Any, warden: Warden) -> None:
@@ -95,9 +96,9 @@ def test_ban(action: Any, warden: Warden) -> None:
     ("about", "duration", "reason"),
     [
         ({"bantime": -1}, "permanent", "5 failures"),
-        ({"time": time.time() - 10_000, "bantime": 20_000, "failures": 1}, 10_000, "1 failure"),
-        ({"time": time.time() + 500, "bantime": 600}, 600, "5 failures"),
-        ({"time": 0, "failures": 0}, 1, "banned by hand in fail2ban"),
+        ({"age": 10_000, "bantime": 20_000, "failures": 1}, 10_000, "1 failure"),
+        ({"age": -500, "bantime": 600}, 600, "5 failures"),
+        ({"age": 2_000_000_000, "failures": 0}, 1, "banned by hand in fail2ban"),
     ],
 )
 def test_how_long_and_why(action: Any, warden: Warden, about: dict[str, Any], duration: Any, reason: str) -> None:

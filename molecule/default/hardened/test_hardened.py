@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -105,17 +104,24 @@ def test_a_banned_network_lets_its_whitelisted_part_through(operator: Any) -> No
     assert operator.status_code("visitor", WEB2) == 200
 
 
-def test_a_flushed_ruleset_is_back_within_two_seconds(operator: Any) -> None:
+def test_a_flushed_ruleset_is_back(operator: Any) -> None:
     operator.shell("web2", "stockade", "ban", ATTACKER)
     operator.shell("web2", "nft", "flush", "ruleset")
-    flushed = time.monotonic()
 
     def listed() -> bool:
         return ATTACKER in operator.shell("web2", "nft", "list", "table", "inet", "stockade").stdout
 
     assert operator.eventually(listed, seconds=10)
-    assert time.monotonic() - flushed < 2 + 1.5  # the two seconds, and what it takes to look
     assert operator.status_code("attacker", WEB2) == 0
+
+
+def test_a_restored_ruleset_does_not_bring_lifted_bans_back(operator: Any) -> None:
+    operator.shell("web2", "stockade", "ban", ATTACKER)
+    operator.shell("web2", "sh", "-c", "(echo flush ruleset; nft list ruleset) >/run/saved.nft")
+    operator.shell("web2", "stockade", "unban", ATTACKER)
+    operator.shell("web2", "nft", "-f", "/run/saved.nft")
+    operator.shell("web2", "rm", "/run/saved.nft")
+    assert operator.eventually(lambda: operator.status_code("attacker", WEB2) == 200, seconds=10)
 
 
 def test_release_takes_everything_out_until_resume(operator: Any) -> None:

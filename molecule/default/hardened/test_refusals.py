@@ -68,6 +68,20 @@ def test_usage_errors_of_the_command_line_end_with_2(operator: Any, words: list[
     assert done.stdout == "" and done.stderr
 
 
+def test_ah1_the_watcher_may_not_speak_for_the_operator(operator: Any) -> None:
+    words = ("runuser", "-u", "stockade-watcher", "-G", "stockade", "--", "stockade")
+    for command in (
+        ("ban", "203.0.113.9"),
+        ("unban", "203.0.113.128/25"),
+        ("whitelist", "add", "203.0.113.9"),
+        ("release",),
+    ):
+        done = operator.shell("web2", *words, *command)
+        assert done.returncode == 1, done.stdout
+        assert "watcher may" in done.stderr
+    assert operator.shell("web2", *words, "bans").returncode == 0
+
+
 def test_who_is_not_in_the_group_is_not_heard(operator: Any) -> None:
     done = operator.shell("web2", "runuser", "-u", "nobody", "--", "stockade", "bans")
     assert done.returncode == 1

@@ -19,6 +19,9 @@ import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
 Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
 
 BASE = "/usr/local/lib/stockade"
@@ -26,6 +29,18 @@ CURRENT = BASE + "/current"
 COMMAND = "/usr/local/bin/stockade"
 PYTHON = "/usr/bin/python3"
 MANIFEST = "manifest.json"
+
+
+def runner(module: AnsibleModule) -> Run:
+    """The module's ``run_command``, where a program that is missing has failed, and does not end the module midway."""
+
+    def run(command: list[str]) -> tuple[int, str, str]:
+        try:
+            return t.cast("tuple[int, str, str]", module.run_command(command, handle_exceptions=False))
+        except OSError as error:
+            return 127, "", "%s: %s" % (command[0], error.strerror)
+
+    return run
 
 
 def version_directory(name: str) -> str:
@@ -127,3 +142,24 @@ def remove(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def read(path: str) -> bytes | None:
+    """The bytes of a file, None without one."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: str, content: bytes | None) -> None:
+    """Make the file hold ``content`` in one rename, readable for everybody; None removes it."""
+    if content is None:
+        remove(path)
+        return
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    with open(path + ".new", "wb") as file:
+        file.write(content)
+    os.chmod(path + ".new", 0o644)
+    os.replace(path + ".new", path)

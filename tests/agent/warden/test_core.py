@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from wardenlab import NOW, Host
 
 from stockade.protocol import ProtocolError
 from stockade.warden.callers import SERVICES, STRANGER
+from stockade.warden.registry import Registry
 
 WATCHER = SERVICES["stockade-watcher"]
 
@@ -156,8 +158,8 @@ def test_a_ban_around_a_whitelisted_network_names_its_holes(host: Host) -> None:
     assert host.firewall.bans == {"203.0.113.0/24": 3600}
 
 
-def test_a_timed_whitelist_entry_is_renewed_when_half_is_gone(host: Host) -> None:
-    entry = {"list": "controller", "entries": [{"network": "203.0.113.7", "duration": "30d"}]}
+def test_the_controllers_entry_is_renewed_when_half_is_gone(host: Host) -> None:
+    entry = {"list": "controller", "renew": True, "entries": [{"network": "203.0.113.7", "duration": "30d"}]}
     assert host.ask("whitelist_set", **entry)["changed"]
     host.now += 14 * 86400
     assert not host.ask("whitelist_set", **entry)["changed"]
@@ -165,10 +167,26 @@ def test_a_timed_whitelist_entry_is_renewed_when_half_is_gone(host: Host) -> Non
     assert host.ask("whitelist_set", **entry)["changed"]
 
 
+def test_a_timed_entry_of_another_list_keeps_its_first_end(host: Host) -> None:
+    entry = {"list": "site", "entries": [{"network": "203.0.113.7", "duration": "7d"}]}
+    host.ask("whitelist_set", **entry)
+    host.now += 6 * 86400
+    assert not host.ask("whitelist_set", **entry)["changed"]
+    entry["entries"] = [{"network": "203.0.113.7", "duration": "14d"}]
+    assert host.ask("whitelist_set", **entry)["changed"]
+
+
+def test_a_timed_entry_of_a_permanent_list_keeps_its_first_end(host: Host) -> None:
+    entries = [{"network": "203.0.113.9", "duration": "7d"}]
+    host.ask("permanent_bans", list="site", entries=entries)
+    host.now += 6 * 86400
+    assert not host.ask("permanent_bans", list="site", entries=entries)["changed"]
+    assert host.ask("permanent_bans", list="site", entries=[{"network": "203.0.113.9"}])["changed"]
+
+
 def test_a_whitelist_entry_that_ended_no_longer_passes(host: Host) -> None:
     host.ask("whitelist_set", entries=[{"network": "203.0.113.7", "duration": "1h"}])
-    host.now += 3601
-    host.warden.tick()
+    host.wait(3601)
     assert host.firewall.whitelist == {"198.51.100.1"}
     host.ban("203.0.113.7")
 
@@ -202,6 +220,7 @@ def test_permanent_bans_are_declared(host: Host) -> None:
     assert host.firewall.bans == {"203.0.113.9": None, "2001:db8:1::/48": None}
     again = host.ask("permanent_bans", list="scanners", entries=[{"network": "203.0.113.9"}])
     assert (again["added"], again["removed"]) == ([], ["2001:db8:1::/48"])
+    assert again["counts"] == {"added": 0, "removed": 1, "refused": 0, "total": 1}
     assert host.banned() == ["203.0.113.9"]
 
 
@@ -265,10 +284,27 @@ def test_a_firewall_that_refuses_is_said_and_retried(host: Host) -> None:
     assert "recorded, NOT in force" in str(error)
     assert host.ask("status")["state"] == "degraded"
     host.firewall.broken = False
-    host.now += 6
-    host.warden.tick()
+    host.now -= 7200  # a step of the clock must not stop the retry
+    host.wait(6)
     assert host.ask("status")["state"] == "enforcing"
-    assert host.firewall.bans == {"203.0.113.9": 3594}
+    assert host.banned() == list(host.firewall.bans) == ["203.0.113.9"]
+
+
+@pytest.mark.parametrize("again", ["ban", "unban", "permanent_bans", "whitelist_set"])
+def test_asking_again_is_not_taken_for_success_while_the_firewall_refuses(host: Host, again: str) -> None:
+    fields: dict[str, Any] = {
+        "ban": {"bans": [{"network": "203.0.113.9"}]},
+        "unban": {"networks": ["203.0.113.8"]},
+        "permanent_bans": {"list": "x", "entries": [{"network": "203.0.113.9"}]},
+        "whitelist_set": {"entries": [{"network": "203.0.113.7"}]},
+    }[again]
+    host.ban("203.0.113.8")
+    host.firewall.broken = True
+    for _number in range(2):
+        assert refusal(host, again, **fields).code == "unavailable"
+    host.firewall.broken = False
+    host.ask(again, **fields)
+    assert host.ask("status")["state"] == "enforcing"
 
 
 def test_what_others_took_out_is_put_back(host: Host) -> None:
@@ -286,8 +322,84 @@ def test_release_stays_across_a_restart_until_resume(tmp_path: Any) -> None:
     host.restart()
     assert host.firewall.bans == {}
     assert "NOT in force" in str(refusal(host, "ban", bans=[{"network": "203.0.113.10"}]))
+    assert "NOT in force" in str(refusal(host, "ban", bans=[{"network": "203.0.113.10"}]))
+    assert host.ask("unban", networks=["203.0.113.9"])["changed"]
     host.ask("resume")
+    assert sorted(host.firewall.bans) == ["203.0.113.10"]
+
+
+def test_a_release_that_failed_half_way_is_finished(host: Host) -> None:
+    host.ban("203.0.113.9")
+    host.firewall.broken = True
+    assert "NOT released" in str(refusal(host, "release"))
+    host.firewall.broken = False
+    host.wait(6)
+    assert host.firewall.gone
+    host.firewall.bans = {"203.0.113.9": None}  # somebody restores a saved ruleset
+    host.wait(1)
+    assert host.firewall.bans == {}
+
+
+def full_disk(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: Any, **_fields: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Registry, "transaction", fail)
+
+
+def test_on_a_full_disk_the_answer_says_which_half_is_missing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.ban("203.0.113.9")
+    full_disk(host, monkeypatch)
+    error = refusal(host, "ban", bans=[{"network": "203.0.113.10"}])
+    assert (error.code, str(error)) == ("unavailable", "in force, NOT recorded: database or disk is full")
     assert sorted(host.firewall.bans) == ["203.0.113.10", "203.0.113.9"]
+    assert "NOT recorded" in str(refusal(host, "unban", networks=["203.0.113.9"]))
+    assert sorted(host.firewall.bans) == ["203.0.113.10"]
+
+
+def test_release_works_on_a_full_disk(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.ban("203.0.113.9")
+    full_disk(host, monkeypatch)
+    assert "released until the next start, NOT recorded" in str(refusal(host, "release"))
+    assert host.firewall.bans == {}
+    host.wait(1)
+    assert host.firewall.bans == {}
+
+
+def test_the_registry_of_a_newer_agent_is_enforced_and_not_written(host: Host) -> None:
+    host.ban("203.0.113.9")
+    host.registry.version = 99
+    assert "of a newer agent" in str(refusal(host, "ban", bans=[{"network": "203.0.113.10"}]))
+    host.firewall.remove()
+    host.wait(1)
+    assert list(host.firewall.bans) == ["203.0.113.9"]
+    host.ask("release")
+
+
+def test_what_a_ban_replaces_stays_in_the_history(host: Host) -> None:
+    fields = {"caller": WATCHER, "source": "watcher/requests"}
+    host.ban("203.0.113.9", id="first", duration="10m", **fields)
+    host.now += 1200
+    host.ban("203.0.113.9", id="second", duration="10m", **fields)
+    assert not host.ban("203.0.113.9", id="first", duration="10m", **fields)["changed"]
+    twice = [{"network": "203.0.113.20", "id": "same", "source": "watcher/requests"}] * 2
+    assert [item["state"] for item in host.ask("ban", WATCHER, bans=twice)["results"]] == ["banned", "unchanged"]
+
+
+def test_a_wide_ban_spares_what_is_never_banned_and_says_so(host: Host) -> None:
+    assert host.ban("169.0.0.0/8")["results"][0]["holes"] == ["169.254.0.0/16"]
+    assert host.ban("198.51.100.0/24")["results"][0]["holes"] == ["198.51.100.1", "198.51.100.10"]
+
+
+def test_a_whitelisted_ipv6_network_lifts_no_ipv4(host: Host) -> None:
+    host.ban("203.0.113.9")
+    assert host.ask("whitelist_set", entries=[{"network": "::/32"}])["lifted"] == []
+
+
+def test_a_service_is_told_a_bounded_number_of_rows(host: Host) -> None:
+    host.ask("permanent_bans", list="x", entries=[{"network": f"203.0.{n // 256}.{n % 256}"} for n in range(1500)])
+    assert len(host.ask("bans", WATCHER, limit=200_000)["bans"]) == 1000
+    assert len(host.ask("bans", limit=200_000)["bans"]) == 1500
 
 
 def test_bans_survive_a_restart(tmp_path: Any) -> None:

@@ -10,10 +10,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
+import stockade
 from stockade.addresses import Network
 from stockade.warden.firewall import FirewallError
 from stockade.warden.nftables import Nftables
@@ -139,12 +142,55 @@ def test_everything_is_taken_out_and_only_that(kernel: Kernel) -> None:
     assert kernel.listing().strip() == "table inet somebody_elses { }"
 
 
-def test_a_table_that_went_away_is_noticed(kernel: Kernel) -> None:
-    kernel.start({"203.0.113.9": None})
-    assert not kernel.firewall.disturbed()
-    kernel.script("flush ruleset")
-    kernel.firewall._generation = None  # the number is the namespace's own, and this process is outside
-    assert kernel.firewall.disturbed()
+WATCHED = """
+import subprocess
+from ipaddress import ip_network
+from stockade.warden.nftables import Nftables
+
+firewall = Nftables(["nft"])
+nft = lambda *words: subprocess.run(["nft", *words], check=True, capture_output=True, text=True).stdout
+sync = lambda: firewall.synchronise(whitelist=[], bans={ip_network("203.0.113.9"): None})
+def seen(what):
+    print(what, firewall.disturbed(), firewall.present())
+
+seen("before")
+sync(); seen("own")
+firewall.apply(ban={ip_network("203.0.112.0/23"): 60}, lift=[]); seen("own again")
+nft("add table inet somebody_elses"); seen("other table"); seen("quiet")
+saved = nft("list", "ruleset")
+nft("flush ruleset"); seen("flushed"); sync(); seen("repaired")
+nft("flush chain inet stockade prerouting"); seen("chain emptied"); sync(); seen("repaired")
+open("saved.nft", "w").write("flush ruleset\\n" + saved)
+nft("-f", "saved.nft"); seen("restored"); sync(); seen("repaired")
+firewall.remove(); seen("removed")
+"""
+
+
+def test_what_others_do_to_the_table_is_noticed_and_what_they_do_elsewhere_is_not(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["ip", "netns", "exec", kernel.name, sys.executable, "-c", WATCHED],
+        env={**os.environ, "PYTHONPATH": str(Path(stockade.__file__).parents[1])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        "before True False",
+        "own False True",
+        "own again False True",
+        "other table False True",
+        "quiet False True",
+        "flushed True False",
+        "repaired False True",
+        "chain emptied True True",
+        "repaired False True",
+        "restored True True",
+        "repaired False True",
+        "removed False False",
+    ], done.stderr
 
 
 def test_an_error_of_nft_is_told_in_its_words() -> None:

@@ -38,6 +38,10 @@ class Service:
     def _handle(self, caller: Caller, message: dict[str, Any]) -> dict[str, Any]:
         if message["op"] == "fail":
             raise ZeroDivisionError
+        if message["op"] == "slow":
+            time.sleep(message["seconds"])
+        if message["op"] == "long":
+            return {"text": "x" * message["length"]}
         return {"op": message["op"], "caller": caller.name}
 
     def _serve(self) -> None:
@@ -104,6 +108,35 @@ def test_half_a_line_costs_the_connection_and_nobody_else(service: Service, monk
         slow.sendall(b'{"v":1,')
         assert Client(service.path).call("status")["op"] == "status"
         assert slow.recv(1) == b""
+
+
+def test_the_handlers_own_time_costs_nobody_the_connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "STALLED_SECONDS", 0.2)
+    with service.connect() as other:
+        request = protocol.encode({"v": 1, "op": "other"})
+        other.sendall(request[:7])
+        asking = threading.Thread(target=lambda: other.sendall(request[7:]))
+        client = Client(service.path)
+        threading.Timer(0.1, asking.start).start()
+        assert client.call("slow", seconds=0.5)["op"] == "slow"
+        assert line(other)["ok"]
+        assert len(client.call("long", length=3_000_000)["text"]) == 3_000_000
+
+
+def test_a_thousand_requests_at_once_wait_for_themselves(service: Service) -> None:
+    with service.connect() as greedy:
+        greedy.sendall(protocol.encode({"v": 1, "op": "slow", "seconds": 0.02}) * 1000)  # 20 seconds of work
+        began = time.monotonic()
+        assert Client(service.path).call("status")["op"] == "status"
+        assert time.monotonic() - began < 5
+
+
+def test_who_does_not_read_answers_is_owed_one_and_not_all_of_them(service: Service) -> None:
+    with service.connect() as deaf:
+        deaf.sendall(protocol.encode({"v": 1, "op": "long", "length": 4_000_000}) * 50)
+        assert Client(service.path).call("status")["op"] == "status"
+        [owed] = [len(c.answers) for c in list(service.server._connections.values()) if c.answers]
+        assert owed < 5_000_000
 
 
 def test_a_defect_is_an_internal_error_and_the_server_goes_on(service: Service) -> None:

@@ -55,6 +55,9 @@ class RecordedFirewall:
         self._check()
         self.bans, self.whitelist, self.gone = {}, set(), True
 
+    def present(self) -> bool:
+        return bool(self.bans or self.whitelist)
+
     def disturbed(self) -> bool:
         return self.gone
 
@@ -63,7 +66,8 @@ class Host:
     """One warden with its parts in reach of the test."""
 
     def __init__(self, path: str = ":memory:") -> None:
-        self.now = float(NOW)
+        self.now = float(NOW)  # the wall clock; a test that moves it alone steps the clock
+        self.uptime = 1000.0
         self.firewall = RecordedFirewall()
         self.path = path
         self.registry = Registry(path)
@@ -79,6 +83,7 @@ class Host:
             firewall=self.firewall,
             config=WardenConfig(origin="web1"),
             clock=lambda: self.now,
+            monotonic=lambda: self.uptime,
             surroundings=lambda: around,
         )
         warden.start()
@@ -89,6 +94,12 @@ class Host:
         self.registry.close()
         self.registry = Registry(self.path)
         self.warden = self._warden()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and the warden look once."""
+        self.now += seconds
+        self.uptime += seconds
+        self.warden.tick()
 
     def ask(self, op: str, caller: Caller = ROOT, **fields: Any) -> dict[str, Any]:
         return self.warden.handle(caller, {"v": 1, "op": op, **fields})

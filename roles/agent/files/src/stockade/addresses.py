@@ -10,6 +10,9 @@ host bits or an octal-looking number can never stand in for an address.
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -83,13 +86,34 @@ def format_network(network: Network) -> str:
     return str(network)
 
 
-def covers(outer: Network, inner: Network) -> bool:
-    """True if every address of `inner` is in `outer`."""
-    if isinstance(outer, ipaddress.IPv4Network):
-        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
-    return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
+class NetworkIndex:
+    """Networks, asked for those around or inside another one without walking all of them."""
 
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._tables: dict[tuple[int, int], dict[int, Network]] = {}
+        for network in networks:
+            key = network.version, network.prefixlen
+            self._tables.setdefault(key, {})[int(network.network_address)] = network
+        self._sorted = {version: sorted(self._starts(version)) for version in (4, 6)}
 
-def first_covering(networks: tuple[Network, ...] | list[Network], network: Network) -> Network | None:
-    """The first of `networks` that covers `network`, or None."""
-    return next((outer for outer in networks if covers(outer, network)), None)
+    def _starts(self, version: int) -> Iterator[tuple[int, int, Network]]:
+        for (kind, length), table in self._tables.items():
+            if kind == version:
+                yield from ((start, length, network) for start, network in table.items())
+
+    def around(self, network: Network) -> Network | None:
+        """One of the networks that covers `network`, or None."""
+        address, bits = int(network.network_address), network.max_prefixlen
+        for (version, length), table in self._tables.items():
+            if version == network.version and length <= network.prefixlen:
+                found = table.get(address >> (bits - length) << (bits - length))
+                if found is not None:
+                    return found
+        return None
+
+    def inside(self, network: Network) -> list[Network]:
+        """The networks inside `network`, itself left out, in the order of their addresses."""
+        ordered = self._sorted[network.version]
+        low = bisect_left(ordered, int(network.network_address), key=itemgetter(0))
+        high = bisect_right(ordered, int(network.broadcast_address), key=itemgetter(0))
+        return [inner for _start, length, inner in ordered[low:high] if length > network.prefixlen]

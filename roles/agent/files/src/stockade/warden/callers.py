@@ -19,12 +19,13 @@ ROOT_CHANGES = SERVICE_CHANGES | {"permanent_bans", "whitelist_set", "release", 
 
 @dataclass(frozen=True)
 class Caller:
-    """One kind of caller: what it may ask, how its sources must begin, how long its lines may be (bytes)."""
+    """One kind of caller: what it may ask, how its sources begin, its longest line (bytes), its most rows."""
 
     name: str
     operations: frozenset[str]
     source_prefix: str
     max_line: int
+    max_rows: int
 
     @property
     def trusted(self) -> bool:
@@ -32,11 +33,11 @@ class Caller:
         return not self.source_prefix
 
 
-ROOT = Caller("root", READS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT)
+ROOT = Caller("root", READS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT, 200_000)
 SERVICES = {
-    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", protocol.MAX_LINE_SERVICE),
+    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", protocol.MAX_LINE_SERVICE, 1000),
 }
-STRANGER = Caller("stranger", frozenset(), "?", protocol.MAX_LINE_SERVICE)
+STRANGER = Caller("stranger", frozenset(), "?", protocol.MAX_LINE_SERVICE, 0)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -8,6 +8,7 @@ The registry is the truth; what the firewall does not take is kept as the proble
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from stockade.addresses import Network
@@ -17,10 +18,15 @@ from stockade.warden.policy import Surroundings
 from stockade.warden.registry import Ban, Registry
 
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 30.0  # between two looks at gateways and resolvers
+CLOCK_STEP_SECONDS = 2.0  # kernel timeouts run on, the registry compares with the wall clock
 
 
 class Enforcement:
-    """The firewall's side of one registry. `problem` says why the kernel does not hold all of it; empty if it does."""
+    """The firewall's side of one registry. `problem` says why the kernel does not hold all of it; empty if it does.
+
+    `clock` returns epoch seconds, `monotonic` seconds that no clock step moves.
+    """
 
     def __init__(
         self,
@@ -28,72 +34,100 @@ class Enforcement:
         registry: Registry,
         firewall: Firewall,
         clock: Callable[[], float],
+        monotonic: Callable[[], float],
         surroundings: Callable[[], Surroundings],
     ) -> None:
         self.problem = ""
+        self.released = registry.released
         self.backend = firewall.name
         self._registry = registry
         self._firewall = firewall
         self._clock = clock
+        self._monotonic = monotonic
         self._surroundings = surroundings
+        self._clock_offset = clock() - monotonic()
         self._retry_at = 0.0
+        self._look_at = 0.0  # monotonic
+        self._next_end = 0.0  # epoch seconds when the first timed whitelist entry ends
         self._passing: set[Network] = set()  # what the kernel lets through
 
     def synchronise(self) -> None:
         """Compare everything; a failure is kept as the problem and not raised."""
-        if self._registry.released:
-            return
-        now = int(self._clock())
-        bans = {network: _remaining(expires, now) for network, expires in self._registry.in_force(now).items()}
-        passing = self._wanted_passing()
         try:
-            self._firewall.synchronise(whitelist=passing, bans=bans)
+            if self.released:
+                if self._firewall.present():
+                    self._firewall.remove()
+                self.problem = ""
+                return
+            passing = self._wanted_passing()
+            self._firewall.synchronise(whitelist=passing, bans=self._in_force())
+            self.problem, self._passing = "", passing
         except FirewallError as error:
             self._failed(error)
-        else:
-            self.problem, self._passing = "", passing
 
     def tick(self) -> None:
-        """Once a second: repair what others took out, follow whitelist entries that end, retry what failed."""
-        if self._registry.released:
-            return
+        """Once a second: repair what others changed, follow the clock and what ends, retry what failed."""
+        now = self._monotonic()
+        offset = self._clock() - now
+        stepped = abs(offset - self._clock_offset) > CLOCK_STEP_SECONDS
+        self._clock_offset = offset
         if self.problem:
-            if self._clock() >= self._retry_at:
+            if now >= self._retry_at:
                 self.synchronise()
-        elif self._firewall.disturbed():
+        elif self.released:
+            if self._firewall.present():
+                self.synchronise()
+        elif stepped or self._firewall.disturbed():
             self.synchronise()
-        elif self._wanted_passing() != self._passing:
+        elif (now >= self._look_at or self._clock() >= self._next_end) and self._wanted_passing() != self._passing:
             self._attempt(self._hold_whitelist)
 
-    def bans_changed(self, bans: Iterable[Ban]) -> None:
-        """Bring the networks of these rows to what the registry says now. Raises ProtocolError if that failed."""
-        if self._registry.released:
-            raise ProtocolError(UNAVAILABLE, "recorded, NOT in force: the warden is released (`stockade resume`)")
-        self._attempt(lambda: self._hold_bans({ban.network for ban in bans}))
-        self.complain()
+    def hold(self, *, put: list[Ban], end: list[Ban], passing: bool, wanted: bool) -> None:
+        """Bring these rows' networks, and with `passing` the whitelist, to what the registry says now.
 
-    def whitelist_changed(self, lifted: Iterable[Ban]) -> None:
-        """Let through what is whitelisted now, and lift what that covers. Raises ProtocolError if that failed."""
-        if self._registry.released:
+        `wanted` says that the caller expects bans in force. Raises ProtocolError if the kernel does not hold all of
+        it, whether something changed or not: asking again is never taken for success.
+        """
+        if self.released:
+            if wanted:
+                raise ProtocolError(UNAVAILABLE, "recorded, NOT in force: the warden is released (`stockade resume`)")
             return
+        networks = {ban.network for ban in (*put, *end)}
 
         def change() -> None:
-            self._hold_whitelist()
-            self._hold_bans({ban.network for ban in lifted})
+            if passing:
+                self._hold_whitelist()
+            if networks:
+                held = self._in_force(networks)
+                self._firewall.apply(ban=held, lift=networks - held.keys())
 
         self._attempt(change)
-        self.complain()
-
-    def release(self) -> None:
-        """Take everything out. Raises ProtocolError if that failed."""
-        self.problem = ""
-        self._attempt(self._firewall.remove)
-        self.complain()
-
-    def complain(self) -> None:
-        """Raise ProtocolError if the kernel does not hold what the registry says."""
         if self.problem:
             raise ProtocolError(UNAVAILABLE, f"recorded, NOT in force: {self.problem}")
+
+    def hold_unrecorded(self, *, put: Iterable[Ban], end: Iterable[Ban]) -> None:
+        """Do in the kernel what the registry could not take. Raises ProtocolError if that fails too."""
+        now = int(self._clock())
+        wanted = {ban.network: _remaining(ban.expires_at, now) for ban in put}
+        try:
+            self._firewall.apply(ban=wanted, lift={ban.network for ban in end} - wanted.keys())
+        except FirewallError as error:
+            raise ProtocolError(UNAVAILABLE, f"NOT recorded and NOT in force: {error}") from None
+
+    def release(self) -> None:
+        """Take everything out. Raises ProtocolError if that failed; `tick` goes on trying."""
+        self.released = True
+        self.problem = ""
+        self._attempt(self._firewall.remove)
+        if self.problem:
+            raise ProtocolError(UNAVAILABLE, f"NOT released: {self.problem}")
+
+    def resume(self) -> None:
+        """Put everything back. Raises ProtocolError if that failed."""
+        self.released = False
+        self.synchronise()
+        if self.problem:
+            raise ProtocolError(UNAVAILABLE, f"resumed, NOT in force: {self.problem}")
 
     def _attempt(self, change: Callable[[], None]) -> None:
         if self.problem:  # the kernel is behind already: one change would not bring it up
@@ -104,11 +138,10 @@ class Enforcement:
         except FirewallError as error:
             self._failed(error)
 
-    def _hold_bans(self, networks: set[Network]) -> None:
+    def _in_force(self, networks: set[Network] | None = None) -> dict[Network, Remaining]:
         now = int(self._clock())
         held = self._registry.in_force(now, networks)
-        remaining = {network: _remaining(expires, now) for network, expires in held.items()}
-        self._firewall.apply(ban=remaining, lift=networks - held.keys())
+        return {network: _remaining(expires, now) for network, expires in held.items()}
 
     def _hold_whitelist(self) -> None:
         passing = self._wanted_passing()
@@ -116,12 +149,14 @@ class Enforcement:
         self._passing = passing
 
     def _wanted_passing(self) -> set[Network]:
-        whitelisted = {entry.network for entry in self._registry.whitelist(int(self._clock()))}
-        return whitelisted | self._surroundings().reachable
+        entries = self._registry.whitelist(int(self._clock()))
+        self._look_at = self._monotonic() + LOOK_SECONDS
+        self._next_end = min((e.expires_at for e in entries if e.expires_at is not None), default=math.inf)
+        return {entry.network for entry in entries} | self._surroundings().reachable
 
     def _failed(self, error: FirewallError) -> None:
         self.problem = str(error)
-        self._retry_at = self._clock() + RETRY_SECONDS
+        self._retry_at = self._monotonic() + RETRY_SECONDS
 
 
 def _remaining(expires_at: int | None, now: int) -> Remaining:

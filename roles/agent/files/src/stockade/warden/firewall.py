@@ -34,5 +34,8 @@ class Firewall(Protocol):
     def remove(self) -> None:
         """Take everything out."""
 
+    def present(self) -> bool:
+        """True if there is anything of ours; costs microseconds."""
+
     def disturbed(self) -> bool:
-        """True if somebody else took our rules out since the last change; costs microseconds while nothing happened."""
+        """True if somebody else changed our rules since our last change; costs microseconds."""

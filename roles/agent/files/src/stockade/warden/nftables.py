@@ -18,10 +18,13 @@ from itertools import islice
 
 from stockade.addresses import Network
 from stockade.warden.firewall import FirewallError, Remaining
-from stockade.warden.netlink import ruleset_generation
+from stockade.warden.netlink import Fingerprint, fingerprint, ruleset_generation
 
-TABLE = "inet stockade"
+TABLE_NAME = "stockade"
+TABLE = f"inet {TABLE_NAME}"
+CHAIN = "prerouting"
 CHUNK = 2000  # elements in one transaction: 5,000 fit into the smallest socket buffer met, 10,000 do not
+NFT_SECONDS = 60  # for one transaction; 2,000 elements take milliseconds
 LONGEST_TIMEOUT = 4_000_000  # seconds: below the 2^32 ms of old kernels; longer bans are renewed by `synchronise`
 PRIORITY = -310  # raw - 10: before connection tracking, so floods cost little and forwarded ports are covered
 
@@ -29,14 +32,15 @@ _BASE = f"""
 add table {TABLE}
 add set {TABLE} whitelist4 {{ type ipv4_addr; flags interval; }}
 add set {TABLE} whitelist6 {{ type ipv6_addr; flags interval; }}
-add chain {TABLE} prerouting {{ type filter hook prerouting priority {PRIORITY}; policy accept; }}
-flush chain {TABLE} prerouting
-add rule {TABLE} prerouting iif lo return
-add rule {TABLE} prerouting fib saddr type local return
-add rule {TABLE} prerouting icmpv6 type {{ 133, 134, 135, 136, 137 }} return
-add rule {TABLE} prerouting ip6 saddr fe80::/10 return
-add rule {TABLE} prerouting ip saddr @whitelist4 return
-add rule {TABLE} prerouting ip6 saddr @whitelist6 return
+add chain {TABLE} {CHAIN} {{ type filter hook prerouting priority {PRIORITY}; policy accept; }}
+flush chain {TABLE} {CHAIN}
+add rule {TABLE} {CHAIN} iif lo return
+add rule {TABLE} {CHAIN} fib saddr type local return
+add rule {TABLE} {CHAIN} icmpv6 type {{ 133, 134, 135, 136, 137 }} return
+add rule {TABLE} {CHAIN} ip saddr {{ 0.0.0.0, 169.254.0.0/16 }} return
+add rule {TABLE} {CHAIN} ip6 saddr {{ ::, fe80::/10 }} return
+add rule {TABLE} {CHAIN} ip saddr @whitelist4 return
+add rule {TABLE} {CHAIN} ip6 saddr @whitelist6 return
 """
 
 SetKey = tuple[int, int]  # (IP version, prefix length)
@@ -57,7 +61,7 @@ def _rule_script(key: SetKey) -> str:
     version, length = key
     family, bits = ("ip", 32) if version == 4 else ("ip6", 128)
     mask = "" if length == bits else f" & {_netmask(key)}"
-    return f"add rule {TABLE} prerouting {family} saddr{mask} @{_set_name(key)} drop\n"
+    return f"add rule {TABLE} {CHAIN} {family} saddr{mask} @{_set_name(key)} drop\n"
 
 
 def _netmask(key: SetKey) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -73,6 +77,7 @@ class Nftables:
         self._nft = tuple(command)
         self._sets: set[SetKey] = set()
         self._generation: int | None = None
+        self._fingerprint: Fingerprint | None = None
 
     # Firewall
 
@@ -104,13 +109,23 @@ class Nftables:
         self._run(f"add table {TABLE}\ndelete table {TABLE}\n")
         self._sets = set()
 
+    def present(self) -> bool:
+        """See Firewall."""
+        return fingerprint(TABLE_NAME, CHAIN) is not None
+
     def disturbed(self) -> bool:
-        """See Firewall. Any foreign change moves the generation; only then the list of tables is read."""
+        """See Firewall. Any foreign change moves the generation; only then our own table and chain are looked at.
+
+        A single element that root took out with nft is not seen here, but by the next `synchronise`.
+        """
         generation = ruleset_generation()
         if generation is not None and generation == self._generation:
             return False
+        found = fingerprint(TABLE_NAME, CHAIN)
+        if found is None or found != self._fingerprint:
+            return True
         self._generation = generation
-        return f"table {TABLE}" not in self._run(None, "list", "tables").splitlines()
+        return False
 
     # inside
 
@@ -142,20 +157,24 @@ class Nftables:
         command = [*self._nft, *(arguments or ("-f", "-"))]
         before = None if script is None else ruleset_generation()
         try:
-            done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(
+                command, input=script, capture_output=True, text=True, timeout=NFT_SECONDS, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FirewallError(f"nft cannot be run: {error}"[:300]) from None
         if done.returncode != 0:
-            raise FirewallError(f"nft: {done.stderr.strip()[:300]}")
+            said = done.stderr.strip()[:300] or f"exit code {done.returncode} (negative: killed by that signal)"
+            raise FirewallError(f"nft: {said}")
         if script is not None:
-            self._remember_generation(before)
+            self._remember(before)
         return done.stdout
 
-    def _remember_generation(self, before: int | None) -> None:
-        """One transaction moves the number by one; if it moved further, `disturbed` has to look."""
+    def _remember(self, before: int | None) -> None:
+        """One transaction moves the number by one; if it moved further, somebody else was there: `disturbed` looks."""
         after = ruleset_generation()
-        ours = before is not None and after is not None and before == self._generation and after == before + 1
-        self._generation = after if ours else None
+        alone = before is not None and after == before + 1
+        self._generation = after if alone else None
+        self._fingerprint = fingerprint(TABLE_NAME, CHAIN) if alone else None
 
 
 def _key(network: Network) -> SetKey:

@@ -6,53 +6,75 @@
 from __future__ import annotations
 
 import ipaddress
-import re
-import socket
-import struct
+import time
 from pathlib import Path
 
-from stockade.addresses import Network, parse_network
+from stockade.addresses import Address, Network, parse_network
+from stockade.warden import routes
 
-_LOCAL = re.compile(r"\|-- ([0-9.]+)\n\s+/32 host LOCAL")
+RESOLV_CONF = Path("/etc/resolv.conf")
+RESOLVED = Path("/run/systemd/resolve/resolv.conf")  # the servers behind systemd-resolved's 127.0.0.53
+_MAXNS = 3  # resolv.h: libc asks no more than these
+_KEEP_FACTOR = 100  # next hops are read anew after this many times the duration of the reading: 1 % of a core
 
 
-def own_addresses(proc: Path = Path("/proc/self/net")) -> set[Network]:
+class _NextHops:
+    """The next hops: on a host with a few routes always read anew, on a router with thousands less often."""
+
+    def __init__(self) -> None:
+        self._held: set[Network] = set()
+        self._until = 0.0
+
+    def read(self) -> set[Network]:
+        began = time.monotonic()
+        if began >= self._until:
+            self._held = _networks(routes.next_hops())
+            ended = time.monotonic()
+            self._until = ended + _KEEP_FACTOR * (ended - began)
+        return set(self._held)
+
+
+_next_hops = _NextHops()
+
+
+def own_addresses() -> set[Network]:
     """Every address of this host."""
-    found: set[Network] = {ipaddress.ip_network(text) for text in _LOCAL.findall(_read(proc / "fib_trie"))}
-    for line in _read(proc / "if_inet6").splitlines():
-        found.add(ipaddress.IPv6Network(bytes.fromhex(line.split()[0])))
-    return found
+    return _networks(routes.addresses())
 
 
-def gateways(proc: Path = Path("/proc/self/net")) -> set[Network]:
-    """Every next hop of the routing tables."""
-    found: set[Network] = set()
-    for line in _read(proc / "route").splitlines()[1:]:
-        gateway = struct.pack("=I", int(line.split()[2], 16))
-        if any(gateway):
-            found.add(ipaddress.ip_network(socket.inet_ntoa(gateway)))
-    for line in _read(proc / "ipv6_route").splitlines():
-        gateway = bytes.fromhex(line.split()[4])
-        if any(gateway):
-            found.add(ipaddress.IPv6Network(gateway))
-    return found
+def gateways() -> set[Network]:
+    """Every next hop of the routing tables; on a host with thousands of routes as of a few seconds ago."""
+    return _next_hops.read()
 
 
-def resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> set[Network]:
-    """Every name server of resolv.conf."""
-    found: set[Network] = set()
-    for line in _read(resolv_conf).splitlines():
+def resolvers(resolv_conf: Path = RESOLV_CONF, resolved: Path = RESOLVED) -> set[Network]:
+    """Every name server in use, without those of the host itself."""
+    asked = _name_servers(resolv_conf)[:_MAXNS]
+    if any(server.is_loopback for server in asked):
+        asked += _name_servers(resolved)  # resolved asks all of them
+    return _networks({server for server in asked if not server.is_loopback and not server.is_unspecified})
+
+
+def _name_servers(path: Path) -> list[Address]:
+    """The lines that libc understands: a bare address each, the zone left out."""
+    found: list[Address] = []
+    for line in _read(path).splitlines():
         words = line.split()
-        if len(words) >= 2 and words[0] == "nameserver":
-            try:
-                found.add(parse_network(words[1].partition("%")[0]))
-            except ValueError:
-                continue  # libc would not use it either
+        if len(words) < 2 or words[0] != "nameserver" or "/" in words[1]:
+            continue
+        try:
+            found.append(parse_network(words[1].partition("%")[0]).network_address)
+        except ValueError:
+            continue
     return found
+
+
+def _networks(addresses: set[Address]) -> set[Network]:
+    return {ipaddress.ip_network(address) for address in addresses}
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""  # no IPv6 on this host, or no resolver configured
+        return ""  # no resolver configured

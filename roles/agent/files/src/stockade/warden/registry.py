@@ -141,16 +141,35 @@ class Registry:
 
     # bans
 
-    def change(self, *, put: Iterable[Ban] = (), end: Iterable[Ban] = (), ended_at: int, ended_by: str) -> None:
-        """Move the rows of `end` to the history and insert `put`, in one commit.
+    def change(
+        self,
+        *,
+        now: int,
+        put: Iterable[Ban] = (),
+        end: Iterable[Ban] = (),
+        ended_by: str = "",
+        put_whitelist: Iterable[WhitelistEntry] = (),
+        end_whitelist: Iterable[WhitelistEntry] = (),
+    ) -> None:
+        """Everything one request changes, in one commit.
 
-        A row of the same network, source and origin as one of `put` is replaced.
+        The rows of `end` move to the history, and so does a row that one of `put` replaces (same network, source and
+        origin). A whitelist entry of the same network and list is replaced.
         """
         with self.transaction():
+            for entry in end_whitelist:
+                key = (format_network(entry.network), entry.list_name)
+                self._db.execute("DELETE FROM whitelist WHERE network = ? AND list = ?", key)
+            for entry in put_whitelist:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO whitelist (network, list, comment, added_at, expires_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (format_network(entry.network), entry.list_name, entry.comment, entry.added_at, entry.expires_at),
+                )
             for ban in end:
-                self._end(ban, ended_at, ended_by)
+                self._end(ban, now, ended_by)
             for ban in put:
-                self._put(ban)
+                self._put(ban, now)
 
     def _end(self, ban: Ban, ended_at: int, ended_by: str) -> None:
         self._db.execute(
@@ -159,11 +178,16 @@ class Registry:
         )
         self._db.execute("DELETE FROM bans WHERE id = ?", (ban.id,))
 
-    def _put(self, ban: Ban) -> None:
+    def _put(self, ban: Ban, now: int) -> None:
         network = format_network(ban.network)
-        self._db.execute(
-            "DELETE FROM bans WHERE network = ? AND source = ? AND origin = ?", (network, ban.source, ban.origin)
-        )
+        key = (network, ban.source, ban.origin)
+        row = self._db.execute(
+            f"SELECT {_BAN} FROM bans WHERE network = ? AND source = ? AND origin = ?", key
+        ).fetchone()
+        if row is not None:
+            old = _ban(row)
+            expired = old.expires_at is not None and old.expires_at <= now
+            self._end(old, old.expires_at if expired and old.expires_at else now, "expired" if expired else "renewed")
         self._db.execute(
             f"INSERT INTO bans ({_BAN}, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*ban.wire().values(), *_key(ban.network)),
@@ -188,7 +212,8 @@ class Registry:
         """Live bans of `network` and of every network inside it."""
         first, last = _key(network)
         query = f"SELECT {_BAN} FROM bans WHERE first >= :first AND first <= :last AND last <= :last AND {_LIVE}"
-        return [_ban(row) for row in self._db.execute(query, {"first": first, "last": last, "now": now})]
+        rows = (_ban(row) for row in self._db.execute(query, {"first": first, "last": last, "now": now}))
+        return [ban for ban in rows if ban.network.version == network.version]  # ::/32 holds no IPv4
 
     def covering(self, now: int, network: Network) -> list[Ban]:
         """Live bans of networks that contain `network`, itself included, narrowest first."""
@@ -224,6 +249,11 @@ class Registry:
         query = f"SELECT source, COUNT(*) FROM bans WHERE {_LIVE} GROUP BY source ORDER BY source"
         return dict(self._db.execute(query, {"now": now}).fetchall())
 
+    def networks(self, now: int) -> int:
+        """How many different networks are banned."""
+        query = f"SELECT COUNT(DISTINCT network) FROM bans WHERE {_LIVE}"
+        return int(self._db.execute(query, {"now": now}).fetchone()[0])
+
     def tidy(self, now: int) -> None:
         """Move rows that expired long ago to the history and forget old history."""
         query = f"SELECT {_BAN} FROM bans WHERE expires_at <= ? LIMIT 10000"
@@ -242,21 +272,6 @@ class Registry:
             f"SELECT network, list, comment, added_at, expires_at FROM whitelist WHERE {_LIVE} ORDER BY network, list"
         )
         return [WhitelistEntry(parse_network(row[0]), *row[1:]) for row in self._db.execute(query, {"now": now})]
-
-    def change_whitelist(self, *, put: Iterable[WhitelistEntry], remove: Iterable[WhitelistEntry]) -> None:
-        """Add or replace entries and remove others, in one commit."""
-        with self.transaction():
-            for entry in remove:
-                self._db.execute(
-                    "DELETE FROM whitelist WHERE network = ? AND list = ?",
-                    (format_network(entry.network), entry.list_name),
-                )
-            for entry in put:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO whitelist (network, list, comment, added_at, expires_at)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (format_network(entry.network), entry.list_name, entry.comment, entry.added_at, entry.expires_at),
-                )
 
     # settings
 

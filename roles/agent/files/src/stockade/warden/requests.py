@@ -20,7 +20,6 @@ MAX_ENTRIES = 200_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SOURCE = re.compile(r"operator|fleet|(?:watcher|fail2ban|list)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_READS = frozenset({"status", "bans", "whitelist"})
 _FIELDS: dict[str, frozenset[str]] = {
     "status": frozenset(),
     "bans": frozenset({"limit", "covering", "source"}),
@@ -28,7 +27,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "ban": frozenset({"bans", "force", "on_refused", "check"}),
     "unban": frozenset({"networks", "all", "source", "check"}),
     "permanent_bans": frozenset({"list", "entries", "prune", "absent", "force", "on_refused", "check"}),
-    "whitelist_set": frozenset({"list", "entries", "prune", "remove", "check"}),
+    "whitelist_set": frozenset({"list", "entries", "prune", "remove", "renew", "check"}),
     "release": frozenset({"check"}),
     "resume": frozenset({"check"}),
 }
@@ -63,6 +62,7 @@ class Request:
     force: bool = False
     skip_refused: bool = False
     prune: bool = False
+    renew: bool = False
     everything: bool = False
     limit: int = 100
     list_name: str = "operator"
@@ -71,11 +71,6 @@ class Request:
     bans: tuple[BanRequest, ...] = ()
     entries: tuple[WhitelistRequest, ...] = ()
     networks: tuple[Network, ...] = ()
-
-    @property
-    def reads(self) -> bool:
-        """True if the operation changes nothing."""
-        return self.op in _READS
 
 
 def parse(message: dict[str, Any]) -> Request:
@@ -105,6 +100,7 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         force=_flag(message, "force"),
         skip_refused=_choice(message, "on_refused", ("fail", "skip")) == "skip",
         prune=_flag(message, "prune", default=permanent),
+        renew=_flag(message, "renew"),
         everything=_flag(message, "all"),
         limit=_limit(message.get("limit", 100)),
         list_name=_named(message, "list", _NAME) or "operator",
@@ -126,7 +122,7 @@ def _entries(message: dict[str, Any], key: str) -> list[Any]:
 
 
 def _ban(entry: Any, permanent: bool) -> BanRequest:
-    _check_entry(entry, {"network", "duration", "reason", "source", "id"})
+    _check_entry(entry, {"network", "duration", "reason"} | (set() if permanent else {"source", "id"}))
     network = parse_network(entry.get("network"))
     duration = entry.get("duration")
     try:

@@ -23,6 +23,7 @@ LOG = logging.getLogger("stockade.warden")
 MAX_CONNECTIONS = 128
 MAX_CONNECTIONS_SERVICE = 16  # for each uid other than 0
 STALLED_SECONDS = 10.0
+READ_BYTES = 1 << 18
 
 Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
 
@@ -33,32 +34,62 @@ class _Connection:
         self.uid = peer_uid(sock)
         self.caller = identify(self.uid)
         self.received = bytearray()
+        self.searched = 0  # bytes of `received` known to hold no end of line
         self.answers = bytearray()
         self.deadline: float | None = None  # when half a line, or unread answers, cost the connection
         self.ending = False
 
+    def next_line(self) -> bytes | None:
+        """Take the next whole line out of what was received."""
+        end = self.received.find(b"\n", self.searched)
+        if end < 0:
+            self.searched = len(self.received)
+            return None
+        line = bytes(self.received[:end])
+        del self.received[: end + 1]
+        self.searched = 0
+        return line
+
+    def progressed(self) -> None:
+        """Something moved: the deadline begins anew, or ends if nothing is owed."""
+        owed = self.received or self.answers
+        self.deadline = time.monotonic() + STALLED_SECONDS if owed else None
+
 
 class Server:
-    """Serves `listener` until `stop`; `handle` answers a request or raises ProtocolError."""
+    """Serves `listener`; `handle` answers a request or raises ProtocolError.
+
+    Each connection has one line answered in a round, and nothing more is read from it while its answer waits to be
+    sent: a caller that sends a thousand requests at once waits for itself.
+    """
 
     def __init__(self, listener: socket.socket, handle: Handler) -> None:
         self._listener = listener
         self._handle = handle
         self._selector = selectors.DefaultSelector()
         self._connections: dict[int, _Connection] = {}
+        self._lines_waiting: set[int] = set()  # connections that may hold another whole line
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
 
     def serve(self, seconds: float) -> None:
-        """Handle what arrives within `seconds`, then return to the caller's own work."""
+        """Handle what arrives within `seconds`, then return to the caller's own work, also in the middle of a batch."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            for key, events in self._selector.select(left):
+            ready = self._selector.select(0 if self._lines_waiting else left)
+            selected = time.monotonic()
+            active = {key.fd for key, _events in ready} | self._lines_waiting
+            for key, events in ready:
                 if key.fileobj is self._listener:
                     self._accept()
                 else:
-                    self._serve(self._connections[key.fd], events)
-            self._drop_stalled()
+                    work = self._flush if events & selectors.EVENT_WRITE else self._receive
+                    self._carefully(self._connections[key.fd], work)
+            for number in list(self._lines_waiting):
+                self._carefully(self._connections[number], self._answer_one)
+                if time.monotonic() > end:
+                    return
+            self._drop_stalled(selected, active)
 
     def close(self) -> None:
         """Close every connection; the listener belongs to the caller."""
@@ -82,31 +113,33 @@ class Server:
         self._connections[sock.fileno()] = connection
         self._selector.register(sock, selectors.EVENT_READ)
 
-    def _serve(self, connection: _Connection, events: int) -> None:
+    def _carefully(self, connection: _Connection, work: Callable[[_Connection], None]) -> None:
         try:
-            if events & selectors.EVENT_WRITE:
-                self._flush(connection)
-            if events & selectors.EVENT_READ:
-                self._read(connection)
+            work(connection)
         except OSError:
             self._close(connection)
 
-    def _read(self, connection: _Connection) -> None:
-        data = connection.sock.recv(1 << 18)
+    def _receive(self, connection: _Connection) -> None:
+        data = connection.sock.recv(READ_BYTES)
         if not data:
             self._close(connection)
             return
-        searched = len(connection.received)
         connection.received += data
-        while (end := connection.received.find(b"\n", searched)) >= 0:
-            line = bytes(connection.received[:end])
-            del connection.received[: end + 1]
-            searched = 0
+        connection.progressed()
+        self._lines_waiting.add(connection.sock.fileno())
+
+    def _answer_one(self, connection: _Connection) -> None:
+        number = connection.sock.fileno()
+        line = None if connection.answers else connection.next_line()
+        if line is not None:
             self._answer(connection, line)
-        if len(connection.received) > connection.caller.max_line:
+        elif not connection.answers and len(connection.received) > connection.caller.max_line:
             message = f"a request of more than {connection.caller.max_line} bytes"
             connection.answers += protocol.encode(protocol.failure(protocol.INVALID, message))
             connection.ending = True
+        else:
+            self._lines_waiting.discard(number)
+            return
         self._flush(connection)
 
     def _answer(self, connection: _Connection, line: bytes) -> None:
@@ -120,29 +153,33 @@ class Server:
         connection.answers += protocol.encode(answer)
 
     def _flush(self, connection: _Connection) -> None:
-        if connection.answers:
-            try:
-                sent = connection.sock.send(connection.answers)
-            except BlockingIOError:
-                sent = 0
-            del connection.answers[:sent]
+        number = connection.sock.fileno()
+        try:
+            sent = connection.sock.send(connection.answers)
+        except BlockingIOError:
+            sent = 0
+        del connection.answers[:sent]
         if connection.ending and not connection.answers:
             self._close(connection)
             return
-        waits = selectors.EVENT_WRITE if connection.answers else selectors.EVENT_READ
-        self._selector.modify(connection.sock, waits)
-        if connection.received or connection.answers:
-            connection.deadline = connection.deadline or time.monotonic() + STALLED_SECONDS
+        connection.progressed()
+        if connection.answers:
+            self._lines_waiting.discard(number)
+            self._selector.modify(connection.sock, selectors.EVENT_WRITE)
         else:
-            connection.deadline = None
+            self._lines_waiting.add(number)
+            self._selector.modify(connection.sock, selectors.EVENT_READ)
 
-    def _drop_stalled(self) -> None:
-        now = time.monotonic()
-        for connection in [c for c in self._connections.values() if c.deadline and c.deadline < now]:
-            LOG.warning("connection of uid %d dropped: it stalled in the middle of a line", connection.uid)
-            self._close(connection)
+    def _drop_stalled(self, now: float, active: set[int]) -> None:
+        """Drop who had nothing to say before this round though a line or an answer was half way."""
+        for number, connection in list(self._connections.items()):
+            if number not in active and connection.deadline is not None and connection.deadline < now:
+                LOG.warning("connection of uid %d dropped: it stalled in the middle of a line", connection.uid)
+                self._close(connection)
 
     def _close(self, connection: _Connection) -> None:
-        if self._connections.pop(connection.sock.fileno(), None):
+        number = connection.sock.fileno()
+        self._lines_waiting.discard(number)
+        if self._connections.pop(number, None):
             self._selector.unregister(connection.sock)
         connection.sock.close()

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The agent's units, as systemd has them.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import typing as t
+
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import tree
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+
+DIRECTORY = "/etc/systemd/system"
+BOOTED = "/run/systemd/system"  # sd_booted(3)
+SYSTEMCTL = "/usr/bin/systemctl"
+JOURNALCTL = "/usr/bin/journalctl"
+WARDEN, SOCKET, WATCHER = "stockade-warden.service", "stockade-warden.socket", "stockade-watcher.service"
+OWN = (SOCKET, WARDEN, WATCHER)
+ENABLED = (SOCKET, WARDEN)
+GONE = ("inactive", "failed", "unknown")
+
+
+class State(t.NamedTuple):
+    """ActiveState and UnitFileState, "unknown" where systemd does not tell."""
+
+    active: str
+    enabled: str
+
+
+def path(unit: str) -> str:
+    """Where the file of ``unit`` lives."""
+    return os.path.join(DIRECTORY, unit)
+
+
+def files() -> list[str]:
+    """What of our units is on disk: files, what an interrupted run left of them, and the links that enable them."""
+    named = [path(unit) + suffix for unit in OWN for suffix in ("", ".new")]
+    links = [link for unit in OWN for link in glob.glob(os.path.join(DIRECTORY, "*.wants", unit))]
+    return [name for name in named + links if os.path.lexists(name)]
+
+
+def states(run: Run) -> dict[str, State]:
+    """The state of each of our units, also of those whose file is gone."""
+    found = {unit: State("unknown", "unknown") for unit in OWN}
+    if not os.path.isdir(BOOTED):
+        return found
+    rc, out, _err = run([SYSTEMCTL, "show", "-p", "Id,ActiveState,UnitFileState", *OWN])
+    for block in out.strip().split("\n\n") if rc == 0 else []:
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if values.get("Id") in found:
+            found[values["Id"]] = State(values.get("ActiveState", ""), values.get("UnitFileState", ""))
+    return found
+
+
+def start(run: Run, *, watcher: bool) -> None:
+    """Have the warden run with the files there are now, and the watcher too if it is wanted.
+
+    Raises StockadeError with what the warden itself said.
+    """
+    control(run, "daemon-reload")
+    control(run, "enable", *ENABLED)
+    wanted = ENABLED + ((WATCHER,) if watcher else ())
+    # Starts that failed a moment ago count against the start limit: they must not keep a corrected run from starting.
+    run([SYSTEMCTL, "reset-failed", *wanted])
+    control(run, "start", SOCKET)
+    try:
+        control(run, "restart", WARDEN)
+    except StockadeError as error:
+        raise StockadeError(_last_words(run) or str(error)) from None
+    if watcher:
+        control(run, "restart", WATCHER)
+
+
+def withdraw(run: Run) -> None:
+    """Stop our units and take their files away, whichever there are."""
+    running = [unit for unit, state in states(run).items() if state.active not in GONE]
+    if running:
+        control(run, "stop", *running)
+    left = files()
+    for name in left:
+        tree.remove(name)
+    if (running or left) and os.path.isdir(BOOTED):
+        control(run, "daemon-reload")
+        run([SYSTEMCTL, "reset-failed", *OWN])  # fails if none had failed: nothing to do then
+
+
+def control(run: Run, *words: str) -> None:
+    """Call systemctl. Raises StockadeError with its words."""
+    must(run, [SYSTEMCTL, *words], " ".join(words))
+
+
+def must(run: Run, command: list[str], purpose: str) -> None:
+    """Run ``command``. Raises StockadeError naming ``purpose`` and what it said."""
+    rc, out, err = run(command)
+    if rc != 0:
+        raise StockadeError("cannot %s: %s" % (purpose, (err.strip() or out.strip())[:500]))
+
+
+def _last_words(run: Run) -> str:
+    """What the warden said in the start that failed, in its own words and not in those of starts before."""
+    _rc, out, _err = run([SYSTEMCTL, "show", "-p", "InvocationID", "--value", WARDEN])
+    if not out.strip():
+        return ""
+    match = ["_SYSTEMD_UNIT=" + WARDEN, "_SYSTEMD_INVOCATION_ID=" + out.strip()]
+    rc, out, _err = run([JOURNALCTL, "--quiet", "--no-pager", "-o", "cat", "-n", "3", *match])
+    said = "; ".join(line.strip() for line in out.splitlines() if line.strip())
+    return "the warden does not start: %s" % said[-500:] if rc == 0 and said else ""

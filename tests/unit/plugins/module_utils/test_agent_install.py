@@ -1,0 +1,443 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installing and removing the agent on a host that is a directory: what is live, and what comes back."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import install, removal, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.install import Agent
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package, build
+
+GOOD = {"default_duration": "1h", "ban_private": False}
+BAD = {"default_duration": "10 minutes", "ban_private": False}
+OTHER = {"default_duration": "2h", "ban_private": False}
+
+
+class Host:
+    """Paths below a directory, systemd and the kernel as a few sets; Python is the real one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.active: set[str] = set()
+        self.enabled: set[str] = set()
+        self.fails: list[str] = []  # commands that fail once each, by their words
+        self.state = ["enforcing"]  # what the warden answers, the last one for ever
+        self.table = False
+        self.accounts: set[str] = set()
+        self.commands: list[str] = []
+        self.invocation = "42"
+        (root / "systemd").mkdir()
+
+    def run(self, command: list[str]) -> tuple[int, str, str]:
+        if command[0] == sys.executable:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout, done.stderr
+        words = " ".join([os.path.basename(command[0]), *command[1:]])
+        self.commands.append(words)
+        if any(words.startswith(text) for text in self.fails):
+            self.fails = [text for text in self.fails if not words.startswith(text)]
+            return 1, "", "it does not work"
+        answer: tuple[int, str, str] = getattr(self, "_" + os.path.basename(command[0]).replace("-", "_"))(command[1:])
+        return answer
+
+    def _systemctl(self, words: list[str]) -> tuple[int, str, str]:
+        action, names = words[0], words[1:]
+        if "InvocationID" in names:
+            return 0, self.invocation + "\n", ""
+        if action == "show":
+            blocks = []
+            for name in names[2:]:
+                enabled = "enabled" if name in self.enabled else "disabled" if self.unit(name).exists() else ""
+                active = "active" if name in self.active else "inactive"
+                blocks.append("Id=%s\nActiveState=%s\nUnitFileState=%s\n" % (name, active, enabled))
+            return 0, "\n".join(blocks), ""
+        if action == "enable":
+            for name in names:
+                wants = self.root / "systemd" / "sysinit.target.wants"
+                wants.mkdir(exist_ok=True)
+                if not (wants / name).is_symlink():
+                    (wants / name).symlink_to(self.unit(name))
+            self.enabled.update(names)
+        if action in ("start", "restart"):
+            missing = [name for name in names if not self.unit(name).exists()]
+            if missing:
+                return 5, "", "Unit %s not found." % missing[0]
+            self.active.update(names)
+        if action == "stop":
+            self.active.difference_update(names)
+        return 0, "", ""
+
+    def _journalctl(self, words: list[str]) -> tuple[int, str, str]:
+        return 0, "the registry cannot be used\n" if "_SYSTEMD_INVOCATION_ID=42" in words else "", ""
+
+    def _systemd_sysusers(self, words: list[str]) -> tuple[int, str, str]:
+        self.accounts |= {"passwd " + name for name in removal.USERS} | {"group " + name for name in removal.GROUPS}
+        return 0, "", ""
+
+    def _nft(self, words: list[str]) -> tuple[int, str, str]:
+        if words == ["list", "tables"]:
+            return 0, "table ip other\n" + "table inet stockade\n" * self.table, ""
+        self.table = False
+        return 0, "", ""
+
+    def _getent(self, words: list[str]) -> tuple[int, str, str]:
+        return 0 if " ".join(words) in self.accounts else 2, "", ""
+
+    def _userdel(self, words: list[str]) -> tuple[int, str, str]:
+        if self.active:
+            return 8, "", "user %s is currently used by process 1" % words[0]
+        self.accounts -= {"passwd " + words[0], "group " + words[0]}
+        return 0, "", ""
+
+    def _groupdel(self, words: list[str]) -> tuple[int, str, str]:
+        if "group " + words[0] not in self.accounts:
+            return 6, "", "group does not exist"
+        self.accounts.discard("group " + words[0])
+        return 0, "", ""
+
+    def unit(self, name: str) -> Path:
+        return self.root / "systemd" / name
+
+    @property
+    def config(self) -> Path:
+        return self.root / "etc" / "warden.toml"
+
+    def apply(self, package: Package, options: dict[str, t.Any], *, check: bool = False) -> list[str]:
+        """As the module does it."""
+        agent = Agent(run=self.run, options=options)
+        found = agent.differences(package.name)
+        if found and not check:
+            agent.install(package.name, None if tree.is_intact(package.name) else package.content)
+        return found
+
+    def picture(self) -> dict[str, str]:
+        """Every file and link outside the versions, and what runs."""
+        names = [self.config, *map(self.unit, units.OWN), Path(tree.COMMAND), Path(tree.CURRENT)]
+        shown = {str(name): name.read_text() for name in names if name.is_file()}
+        shown["version"] = str(tree.current())
+        shown["active"] = " ".join(sorted(self.active))
+        return shown
+
+
+class Warden:
+    host: Host
+
+    def __init__(self, timeout: float) -> None:
+        pass
+
+    def call(self, op: str) -> dict[str, t.Any]:
+        states = self.host.state
+        return {"state": states.pop(0) if len(states) > 1 else states[0], "problems": ["no nft"]}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(tree, "BASE", str(tmp_path / "lib"))
+    monkeypatch.setattr(tree, "CURRENT", str(tmp_path / "lib" / "current"))
+    monkeypatch.setattr(tree, "COMMAND", str(tmp_path / "stockade"))
+    monkeypatch.setattr(tree, "PYTHON", sys.executable)
+    monkeypatch.setattr(units, "DIRECTORY", str(tmp_path / "systemd"))
+    monkeypatch.setattr(units, "BOOTED", str(tmp_path))
+    monkeypatch.setattr(removal, "NFT", str(tmp_path / "nft"))
+    monkeypatch.setattr(removal, "DIRECTORIES", (str(tmp_path / "etc"), str(tmp_path / "state")))
+    monkeypatch.setattr(install, "CONFIG", str(tmp_path / "etc" / "warden.toml"))
+    monkeypatch.setattr(install, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(install, "WardenClient", Warden)
+    (tmp_path / "nft").write_text("")
+    Warden.host = Host(tmp_path)
+    return Warden.host
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    return build()
+
+
+@pytest.fixture(scope="module")
+def newer(package: Package) -> Package:
+    """Another version: the same with a file more."""
+    buffer = io.BytesIO(package.content)
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        archive.addfile(tarfile.TarInfo("newer"), io.BytesIO())
+    return Package("9-newer", buffer.getvalue())
+
+
+def test_a_host_is_brought_to_a_version_and_stays_there(host: Host, package: Package) -> None:
+    assert host.apply(package, GOOD) == ["version none -> " + package.name]
+    assert host.active == set(units.ENABLED) and tree.current() == package.name
+    assert host.apply(package, GOOD) == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_wrong_option_is_named_before_anything_is_live(host: Host, package: Package, check: bool) -> None:
+    host.apply(package, GOOD)
+    before = host.picture()
+    host.commands.clear()
+    with pytest.raises(
+        StockadeError, match=r"default_duration: '10 minutes' is not a duration \(examples: 10m"
+    ) as told:
+        host.apply(package, BAD, check=check)
+    assert "/" not in str(told.value), "the temporary file means nothing to the reader"
+    assert host.picture() == before
+    assert not [words for words in host.commands if "start" in words]
+
+
+def test_a_wrong_option_on_a_fresh_host_is_found_before_the_switch(host: Host, package: Package) -> None:
+    with pytest.raises(StockadeError, match="default_duration: '10 minutes'"):
+        host.apply(package, BAD)
+    assert tree.current() is None and not host.config.exists() and host.active == set()
+    with pytest.raises(StockadeError, match="default_duration: '10 minutes'"):
+        host.apply(package, BAD, check=True)
+
+
+def test_before_an_upgrade_the_version_that_runs_judges(host: Host, package: Package, newer: Package) -> None:
+    host.apply(package, GOOD)
+    with pytest.raises(StockadeError, match="default_duration: '10 minutes'"):
+        host.apply(newer, BAD, check=True)
+    # an option that only the newer version knows is not the older one's business
+    assert host.apply(newer, {"of_the_newer": 1}, check=True) == ["version %s -> 9-newer" % package.name]
+
+
+def test_the_watchers_file_is_not_judged(host: Host, package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.apply(package, GOOD)
+    real = host.run
+
+    def with_a_broken_watcher(command: list[str]) -> tuple[int, str, str]:
+        if "check" in command:
+            command = [*command, "--watcher-config", "/nonexistent/watcher.toml"]
+        return real(command)
+
+    monkeypatch.setattr(host, "run", with_a_broken_watcher)
+    assert host.apply(package, OTHER) == [str(host.config)]
+
+
+def test_a_configuration_that_does_not_come_up_goes_back(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    before = host.picture()
+    host.fails = ["systemctl restart stockade-warden.service"]
+    with pytest.raises(StockadeError, match=r"does not start: the registry.*; version \S+ runs again, with the config"):
+        host.apply(package, OTHER)
+    assert host.picture() == before
+    restarts = [n for n, words in enumerate(host.commands) if words == "systemctl restart stockade-warden.service"]
+    assert len(restarts) == 3, "installed, tried, and the old configuration again"
+    assert host.apply(package, GOOD) == []
+
+
+@pytest.mark.parametrize("invocation", ["", "43"])
+def test_without_words_of_the_wardens_own_systemds_are_shown(host: Host, package: Package, invocation: str) -> None:
+    host.invocation = invocation
+    host.fails = ["systemctl restart stockade-warden.service"]
+    with pytest.raises(StockadeError, match="cannot restart stockade-warden.service: it does not work"):
+        host.apply(package, GOOD)
+
+
+def test_a_configuration_that_does_not_enforce_goes_back(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    before = host.picture()
+    host.state = ["degraded", "enforcing"]
+    with pytest.raises(StockadeError, match="bans are not in force: no nft; version .* runs again"):
+        host.apply(package, OTHER)
+    assert host.picture() == before
+
+
+def test_an_upgrade_that_fails_goes_back_with_units_and_watcher(host: Host, package: Package, newer: Package) -> None:
+    host.apply(package, GOOD)
+    host.active.add(units.WATCHER)
+    old = host.unit(units.WARDEN)
+    old.write_text("# as an older version had it\n")
+    before = host.picture()
+    host.fails = ["systemctl restart stockade-watcher.service"]
+    with pytest.raises(StockadeError, match="cannot restart stockade-watcher.service: it does not work; version"):
+        host.apply(newer, OTHER)
+    assert host.picture() == before
+    assert host.commands[-1] == "systemctl restart stockade-watcher.service"
+
+
+def test_a_full_disk_goes_back(host: Host, package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.apply(package, GOOD)
+    before = host.picture()
+    real, failures = tree.write, [OSError(28, "No space left on device")]
+
+    def write(path: str, content: bytes | None) -> None:
+        if path == install.CONFIG and failures:
+            raise failures.pop()
+        real(path, content)
+
+    monkeypatch.setattr(tree, "write", write)
+    with pytest.raises(StockadeError, match="No space left on device; version .* runs again"):
+        host.apply(package, OTHER)
+    assert host.picture() == before
+
+
+def test_a_first_installation_that_fails_leaves_nothing_running(host: Host, package: Package) -> None:
+    host.table = True
+    host.fails = ["systemctl restart stockade-warden.service"]
+    with pytest.raises(StockadeError, match="nothing ran before, and nothing was left running"):
+        host.apply(package, GOOD)
+    assert host.picture() == {"version": "None", "active": ""}
+    assert not host.table and units.files() == []
+    host.apply(package, GOOD)
+    assert host.active == set(units.ENABLED)
+
+
+def test_going_back_that_fails_too_says_both(host: Host, package: Package, newer: Package) -> None:
+    host.apply(package, GOOD)
+    host.fails = ["systemctl restart stockade-warden.service", "systemctl daemon-reload"]
+    first = host.run
+
+    def stubborn(command: list[str]) -> tuple[int, str, str]:
+        if command[1:2] == ["daemon-reload"]:
+            return 1, "", "systemd is gone"
+        return first(command)
+
+    host.run = stubborn  # type: ignore[method-assign]
+    with pytest.raises(StockadeError, match="systemd is gone; and going back to version .* failed: .*systemd is gone"):
+        host.apply(newer, GOOD)
+    assert tree.current() == package.name
+
+
+def test_failed_starts_of_a_moment_ago_do_not_stop_a_corrected_run(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    order = [words for words in host.commands if "reset-failed" in words or " start " in words or "restart" in words]
+    assert order == [
+        "systemctl reset-failed stockade-warden.socket stockade-warden.service",
+        "systemctl start stockade-warden.socket",
+        "systemctl restart stockade-warden.service",
+    ]
+
+
+def test_the_unit_gives_up_on_a_bad_configuration_and_lives_when_nft_dies() -> None:
+    unit = Path(__file__).parents[4] / "roles/agent/files/src/systemd/stockade-warden.service"
+    lines = unit.read_text(encoding="utf-8").split("[Service]")[1].splitlines()
+    assert "RestartPreventExitStatus=2" in lines and "OOMPolicy=continue" in lines
+
+
+def everything(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    host.active.add(units.WATCHER)
+    host.table = True
+    (host.root / "state").mkdir()
+    (host.root / "state" / "registry.db").write_text("")
+
+
+def left(host: Host) -> list[str]:
+    names = [path for path in host.root.rglob("*") if not path.is_dir() or path.is_symlink()]
+    shown = [str(path.relative_to(host.root)) for path in names if path.name != "nft"]
+    return shown + sorted(host.active) + sorted(host.accounts) + ["table"] * host.table
+
+
+def test_everything_is_predicted_removed_and_gone(host: Host, package: Package) -> None:
+    everything(host, package)
+    predicted = removal.remove(host.run, check=True)
+    assert left(host) != []
+    assert removal.remove(host.run, check=False) == predicted
+    assert left(host) == []
+    assert removal.remove(host.run, check=True) == removal.remove(host.run, check=False) == []
+
+
+def no_unit_files(host: Host) -> None:
+    for unit in units.OWN:
+        host.unit(unit).unlink()
+
+
+def no_tree(host: Host) -> None:
+    subprocess.run(["rm", "-r", tree.BASE, tree.COMMAND], check=True)
+
+
+def only_rules(host: Host) -> None:
+    removal.remove(host.run, check=False)
+    host.table = True
+
+
+def only_accounts(host: Host) -> None:
+    removal.remove(host.run, check=False)
+    host.accounts = {"passwd stockade-warden", "group stockade-warden", "group stockade"}
+
+
+def only_state(host: Host) -> None:
+    removal.remove(host.run, check=False)
+    (host.root / "state").mkdir()
+
+
+def only_enabled(host: Host) -> None:
+    removal.remove(host.run, check=False)
+    (host.root / "systemd" / "sysinit.target.wants" / units.WARDEN).symlink_to(host.unit(units.WARDEN))
+
+
+def masked(host: Host) -> None:
+    host.unit(units.WATCHER).unlink()
+    host.unit(units.WATCHER).symlink_to("/dev/null")
+
+
+def interrupted_write(host: Host) -> None:
+    removal.remove(host.run, check=False)
+    host.unit(units.WARDEN + ".new").write_text("")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [no_unit_files, no_tree, only_rules, only_accounts, only_state, only_enabled, masked, interrupted_write],
+    ids=lambda spoil: spoil.__name__,
+)
+def test_half_an_agent_is_removed_as_well(host: Host, package: Package, spoil: t.Callable[[Host], None]) -> None:
+    everything(host, package)
+    spoil(host)
+    predicted = removal.remove(host.run, check=True)
+    assert predicted and removal.remove(host.run, check=False) == predicted
+    assert left(host) == []
+    assert removal.remove(host.run, check=False) == []
+
+
+def test_a_removal_that_was_interrupted_is_taken_up_again(host: Host, package: Package) -> None:
+    everything(host, package)
+    host.fails = ["userdel stockade-warden"]
+    with pytest.raises(StockadeError, match="cannot remove the user stockade-warden: it does not work"):
+        removal.remove(host.run, check=False)
+    assert removal.remove(host.run, check=False) == [
+        "user stockade-warden",
+        "group stockade-warden",
+        "group stockade",
+    ]
+    assert left(host) == []
+
+
+def test_rules_that_do_not_go_are_an_error(host: Host, package: Package) -> None:
+    everything(host, package)
+    host.fails = ["nft add table"]
+    with pytest.raises(StockadeError, match="cannot remove the nftables table inet stockade: it does not work"):
+        removal.remove(host.run, check=False)
+
+
+def test_a_program_of_the_same_name_from_elsewhere_stays(host: Host) -> None:
+    Path(tree.COMMAND).write_text("#!/bin/sh\n")
+    assert removal.remove(host.run, check=False) == []
+    assert Path(tree.COMMAND).exists()
+
+
+def test_a_link_to_a_bigger_disk_goes_and_its_target_stays(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "disk")
+    assert removal.remove(host.run, check=False) == [str(tmp_path / "state")]
+    assert (tmp_path / "disk").is_dir() and not (tmp_path / "state").is_symlink()
+
+
+def test_a_program_that_is_missing_has_failed_and_ends_nothing() -> None:
+    class Module:
+        def run_command(self, command: list[str], handle_exceptions: bool) -> tuple[int, str, str]:
+            assert not handle_exceptions
+            raise FileNotFoundError(2, "No such file or directory")
+
+    rc, _out, err = tree.runner(t.cast("t.Any", Module()))(["/usr/sbin/userdel", "x"])
+    assert rc != 0 and err == "/usr/sbin/userdel: No such file or directory"
