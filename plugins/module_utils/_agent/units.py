@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import typing as t
@@ -85,6 +86,9 @@ def withdraw(run: Run) -> None:
     left = files()
     for name in left:
         tree.remove(name)
+        if os.path.dirname(name) != DIRECTORY:  # as `systemctl disable` does: no empty *.wants stays behind
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(name))
     if (running or left) and os.path.isdir(BOOTED):
         control(run, "daemon-reload")
         run([SYSTEMCTL, "reset-failed", *OWN])  # fails if none had failed: nothing to do then
