@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import typing as t
 from collections import Counter
 
@@ -241,7 +242,9 @@ def _texts(value: t.Any) -> list[str]:
 
 
 def _integer(value: t.Any) -> int:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    """A number of another host, 0 if it is none; 1e999 and NaN are floats to JSON and no numbers to us."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return int(value) if number else 0
 
 
 def _scalars(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

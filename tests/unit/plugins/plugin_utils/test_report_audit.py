@@ -57,7 +57,7 @@ def test_healthy_host_has_no_findings() -> None:
     [
         (
             {"warden": warden(installed=False, available=False, reason="no warden")},
-            ("medium", "agent.absent", "no warden"),
+            ("high", "agent.absent", "no warden"),
         ),
         ({"warden": warden(available=False, reason="it is silent")}, ("high", "agent.silent", "it is silent")),
         ({"warden": warden(status={"state": "released"})}, ("high", "agent.released", "the warden is released")),
@@ -79,8 +79,22 @@ def test_healthy_host_has_no_findings() -> None:
             ("high", "service.failed", "fail2ban.service"),
         ),
         (
-            {"services": [service("stockade-watcher.service", active="inactive")]},
+            {"services": [service("stockade-watcher.service", active="inactive", enabled="disabled")]},
             ("low", "watcher.absent", "stockade-watcher.service is inactive"),
+        ),
+        (
+            {"services": [service("stockade-watcher.service", active="activating", sub="auto-restart", restarts=7)]},
+            ("high", "watcher.down", "stockade-watcher.service is activating (auto-restart), 7 restarts"),
+        ),
+        (
+            {
+                "watcher": {
+                    "available": True,
+                    "reason": "",
+                    "status": {"state": "degraded", "problems": ["lines do not parse"]},
+                }
+            },
+            ("medium", "watcher.degraded", "lines do not parse"),
         ),
         ({"fail2ban": {"available": False, "reason": "no socket"}}, ("low", "fail2ban.absent", "no socket")),
     ],
@@ -124,7 +138,8 @@ def test_wrong_rule_is_named(change: dict[str, Any], message: str) -> None:
     ("fail_on", "failed"), [("high", ["a"]), ("medium", ["a", "b"]), ("low", ["a", "b"]), ("none", [])]
 )
 def test_hosts_that_fail(fail_on: str, failed: list[str]) -> None:
-    results = {"a": None, "b": healthy(warden=warden(installed=False, available=False)), "c": healthy()}
+    degraded = {"available": True, "reason": "", "status": {"state": "degraded", "problems": ["late"]}}
+    results = {"a": None, "b": healthy(watcher=degraded), "c": healthy()}
     assert audit(results, ssh=None, rules=RULES, fail_on=fail_on, now=NOW)["failed"] == failed
 
 

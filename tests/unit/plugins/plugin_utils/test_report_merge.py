@@ -177,6 +177,7 @@ def test_bans_that_are_no_list(bans: Any) -> None:
         {"warden": []},
         {"warden": {"available": True, "status": {"problems": 5, "state": ["x"]}}},
         {"summary": {"bans": "many", "by_source": []}},
+        {"summary": {"bans": float("inf")}, "bans_total": float("nan")},
         {"jails": {"a": 1}, "services": "none"},
         {"jails": [1, {"name": {"x": 1}}], "services": [None]},
         {"whitelist": 7, "truncated": "yes", "fail2ban": None},
