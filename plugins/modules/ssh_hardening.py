@@ -16,6 +16,9 @@ description:
   - Before anything is changed, the whole configuration as it would be is given to sshd in a copy. The module fails if
     sshd refuses it, if another file would win over a wanted value (it names file and line), and if the connected user
     would not get in again.
+  - The key or password in use is looked up in the log of sshd. It has to go on working; where the log does not tell,
+    everything the user can log in with now has to. The message names the key and the setting that shuts it out. A key
+    with a forced command (C(command=)) and a user with a C(ForceCommand) are no way in.
   - After the change it reads the effective values again and looks at what the running daemon offers on the wire. If
     that is not what was planned, the previous file comes back. If they differ already before, nothing is changed.
   - Whether a service or a socket listens is kept as found. Files of others are reported, never changed.
@@ -56,7 +59,7 @@ options:
   password_authentication:
     description:
       - Whether passwords are accepted. Without it the profile decides.
-      - V(false) is refused while the operator has no usable key.
+      - V(false) is refused while the operator has no usable key, or is logged in with the password.
     type: bool
   allow_users:
     description:
@@ -75,7 +78,7 @@ options:
     type: str
   force:
     description:
-      - Go on although the operator would not get in again; this becomes a warning.
+      - Go on although the operator would not get in again, or not the way in use; this becomes a warning.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -8,16 +8,11 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import base64
-import binascii
 import fnmatch
 import ipaddress
-import re
-import struct
 from dataclasses import dataclass, field
 
-_OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:,|$)')
-_KEY_TYPE = re.compile(r"^(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+$")
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import Key
 
 
 @dataclass(frozen=True)
@@ -28,6 +23,7 @@ class Connection:
     address: str = ""
     local_address: str = ""
     local_port: str = ""
+    port: str = ""
 
     @property
     def spec(self) -> str:
@@ -40,15 +36,6 @@ class Connection:
         if self.local_port:
             parts.append("lport=" + self.local_port)
         return ",".join(parts)
-
-
-@dataclass(frozen=True)
-class Key:
-    """A line of authorized_keys: key type, bits of an RSA modulus (0 for others), and its options."""
-
-    kind: str
-    bits: int
-    options: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,42 +53,48 @@ class Account:
 
 @dataclass
 class Ways:
-    """How the operator gets in, and why the other ways are closed."""
+    """How the operator gets in, and why the other ways are closed.
+
+    ``usable`` are the keys that sshd takes, ``refused`` the others with reason and keyword ("" if no keyword is to
+    blame), ``no_keys`` why none is taken at all, ``unjudged`` the open ways that this host cannot judge.
+    """
 
     open: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    usable: list[Key] = field(default_factory=list)
+    refused: list[tuple[Key, str, str]] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
+    no_keys: str = ""
 
 
-def parse_authorized_keys(text: str) -> list[Key]:
-    """Read authorized_keys; lines that are no key are passed over, as sshd does."""
-    keys = []
-    for raw in text.splitlines():
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        options = ""
-        if not _KEY_TYPE.match(line.split(None, 1)[0]):
-            options, line = _split_options(line)
-        words = line.split()
-        if len(words) >= 2 and _KEY_TYPE.match(words[0]):
-            blob = _decode(words[1])
-            if blob:
-                keys.append(Key(words[0], _rsa_bits(blob) if words[0] == "ssh-rsa" else 0, _parse_options(options)))
-    return keys
+@dataclass(frozen=True)
+class Proof:
+    """Forced commands that are no obstacle, because this very run came through them: of a key, and ForceCommand."""
+
+    fingerprint: str = ""
+    command: str = ""
 
 
-def ways_in(effective: dict[str, list[str]], account: Account, connection: Connection, *, today: str) -> Ways:
+def ways_in(
+    effective: dict[str, list[str]],
+    account: Account,
+    connection: Connection,
+    *,
+    today: str,
+    proof: Proof = Proof(),
+) -> Ways:
     """The ways that are open to the operator under these effective values.
 
     ``today`` is YYYYMMDD, compared with the keys' expiry-time. A way that cannot be judged from here (certificates,
-    keys from a command) counts as open and says so.
+    keys from a command) counts as open and says so. A forced command is no way in, except with ``proof``.
     """
     ways = Ways()
-    barred = _barred(effective, account, connection)
+    barred = _barred(effective, account, connection) or _forced(effective, proof)
     if barred:
+        ways.no_keys = barred
         ways.closed.append(barred)
         return ways
-    _public_keys(ways, effective, account, connection, today)
+    _public_keys(ways, effective, account, connection, today, proof)
     _passwords(ways, effective, account)
     return ways
 
@@ -128,24 +121,49 @@ def _barred(effective: dict[str, list[str]], account: Account, connection: Conne
     return ""
 
 
+def _forced(effective: dict[str, list[str]], proof: Proof) -> str:
+    command = _first(effective, "forcecommand", "none")
+    if command in ("none", proof.command):
+        return ""
+    return "ForceCommand {} runs instead of a shell".format(ascii(command))
+
+
 def _public_keys(
-    ways: Ways, effective: dict[str, list[str]], account: Account, connection: Connection, today: str
+    ways: Ways,
+    effective: dict[str, list[str]],
+    account: Account,
+    connection: Connection,
+    today: str,
+    proof: Proof,
 ) -> None:
-    if _first(effective, "pubkeyauthentication", "yes") != "yes":
-        ways.closed.append("PubkeyAuthentication is off")
-        return
     wanted = _first(effective, "authenticationmethods", "any")
-    if wanted != "any" and "publickey" not in wanted.split():
-        ways.closed.append("AuthenticationMethods {} asks for more than a key".format(wanted))
+    if _first(effective, "pubkeyauthentication", "yes") != "yes":
+        ways.no_keys = "PubkeyAuthentication is off"
+    elif wanted != "any" and "publickey" not in wanted.split():
+        ways.no_keys = "AuthenticationMethods {} asks for more than a key".format(wanted)
+    if ways.no_keys:
+        ways.closed.append(ways.no_keys)
         return
     for keyword in ("authorizedkeyscommand", "trustedusercakeys"):
         if _first(effective, keyword, "none") != "none":
-            ways.open.append("publickey ({} {})".format(keyword, _first(effective, keyword, "")))
-    refused = [_key_refused(key, effective, connection, today) for key in account.keys]
-    if "" in refused:
-        ways.open.append("publickey ({} of {} authorized keys)".format(refused.count(""), len(refused)))
+            ways.unjudged.append("publickey ({} {})".format(keyword, _first(effective, keyword, "")))
+    ways.open += ways.unjudged
+    forced = set()
+    for key in account.keys:
+        reason, keyword = _key_refused(key, effective, connection, today)
+        # The first line that fits is the one sshd takes, so a line after a forced command does not help.
+        if not reason and key.fingerprint != proof.fingerprint and "command" in key.options:
+            forced.add(key.fingerprint)
+        if not reason and key.fingerprint in forced:
+            reason = "a key runs a forced command (command=) and nothing else"
+        if reason:
+            ways.refused.append((key, reason, keyword))
+        else:
+            ways.usable.append(key)
+    if ways.usable:
+        ways.open.append("publickey ({} of {} authorized keys)".format(len(ways.usable), len(account.keys)))
     else:
-        reasons = sorted(set(refused)) + list(account.problems)
+        reasons = sorted({reason for _key, reason, _keyword in ways.refused}) + list(account.problems)
         ways.closed.append("no usable authorized key" + (": " + "; ".join(reasons) if reasons else ""))
 
 
@@ -163,24 +181,24 @@ def _passwords(ways: Ways, effective: dict[str, list[str]], account: Account) ->
         ways.open.append("password")
 
 
-def _key_refused(key: Key, effective: dict[str, list[str]], connection: Connection, today: str) -> str:
-    """Why sshd would not take this key, or nothing."""
+def _key_refused(key: Key, effective: dict[str, list[str]], connection: Connection, today: str) -> tuple[str, str]:
+    """Why sshd would not take this key and the keyword to blame, or nothing."""
     accepted = _first(effective, "pubkeyacceptedalgorithms", "").split(",")
     names = {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"} if key.kind == "ssh-rsa" else {key.kind}
     if accepted != [""] and not names.intersection(accepted):
-        return "{} is not in PubkeyAcceptedAlgorithms".format(key.kind)
+        return "{} is not in PubkeyAcceptedAlgorithms".format(key.kind), "PubkeyAcceptedAlgorithms"
     least = _first(effective, "requiredrsasize", "0")
     if key.kind == "ssh-rsa" and least.isdigit() and key.bits < int(least):
-        return "an RSA key has {} bits and RequiredRSASize is {}".format(key.bits, least)
+        return "an RSA key has {} bits and RequiredRSASize is {}".format(key.bits, least), "RequiredRSASize"
     if "cert-authority" in key.options:
-        return "a line names a certificate authority"
+        return "a line names a certificate authority", ""
     expiry = key.options.get("expiry-time", "")
     if expiry and expiry[:8] < today:
-        return "a key expired on {}".format(expiry[:8])
+        return "a key expired on {}".format(expiry[:8]), ""
     origin = key.options.get("from", "")
     if origin and connection.address and not _host_matches(origin, connection.address):
-        return "a key is only good from {}".format(origin)
-    return ""
+        return "a key is only good from {}".format(origin), ""
+    return "", ""
 
 
 def _user_matches(pattern: str, connection: Connection) -> bool:
@@ -212,38 +230,6 @@ def _one_host_matches(pattern: str, address: str) -> bool:
         except ValueError:
             return False
     return fnmatch.fnmatchcase(address, pattern)
-
-
-def _split_options(line: str) -> tuple[str, str]:
-    """Options end at the first blank outside of quotes."""
-    quoted = False
-    for position, character in enumerate(line):
-        if character == '"' and line[position - 1 : position] != "\\":
-            quoted = not quoted
-        elif character in " \t" and not quoted:
-            return line[:position], line[position:].strip()
-    return line, ""
-
-
-def _parse_options(text: str) -> dict[str, str]:
-    return {found.group("name").lower(): found.group("value") or "" for found in _OPTION.finditer(text)}
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _rsa_bits(blob: bytes) -> int:
-    """Bits of the modulus: the third string of the blob (type, exponent, modulus)."""
-    fields: list[bytes] = []
-    while len(blob) >= 4 and len(fields) < 3:
-        (length,) = struct.unpack(">I", blob[:4])
-        fields.append(blob[4 : 4 + length])
-        blob = blob[4 + length :]
-    return int.from_bytes(fields[2], "big").bit_length() if len(fields) == 3 else 0
 
 
 def _first(effective: dict[str, list[str]], keyword: str, default: str) -> str:

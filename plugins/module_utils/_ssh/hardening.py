@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host, wire
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection, Ways, ways_in
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection, Proof, Ways, ways_in
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
     DROPIN,
     MAIN,
@@ -25,6 +25,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import 
     ConfigTree,
     load,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.lockout import judge
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import (
     Wish,
@@ -37,6 +38,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import (
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import QUERIES, algorithms, baseline
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.shadow import cast
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.used import find_used
 
 _FIRST_WITH_INCLUDE = (8, 2)
 _REEXEC_SECONDS = 3.0
@@ -94,8 +96,8 @@ class Hardening:
             after = render(settings)
         changed = before != after or not tidy
         effective, mine = self._examine(after, settings, version, connection)
-        ways = self._ways(mine, connection)
-        refusal = self._refusal(ways, connection)
+        ways, refusal, notes = self._access(mine, connection)
+        warnings += notes
         if refusal and changed and not wish.force:
             raise StockadeError("refused, nothing was changed: {} (force: true to do it anyway)".format(refusal))
         if refusal:
@@ -175,20 +177,18 @@ class Hardening:
                 problem = str(error)
         raise StockadeError(problem)
 
-    def _ways(self, effective: dict[str, list[str]], connection: Connection) -> Ways:
+    def _access(self, effective: dict[str, list[str]], connection: Connection) -> tuple[Ways, str, list[str]]:
+        """The operator's ways in with these values, why they would lose access ("" if not), and warnings."""
         today = time.strftime("%Y%m%d", time.gmtime())
-        return ways_in(effective, host.find_account(connection.user, effective), connection, today=today)
-
-    def _refusal(self, ways: Ways, connection: Connection) -> str:
-        """Why the operator would lose access, or nothing."""
-        if not ways.open:
-            return "{} would not get in again: {}".format(connection.user, "; ".join(ways.closed))
-        if any(way.startswith("publickey") for way in ways.open):
-            return ""
-        now = self._ways(self._sshd.effective(MAIN, connection), connection)
-        if any(way.startswith("publickey") for way in now.open):
-            return "the keys of {} would not work any more: {}".format(connection.user, "; ".join(ways.closed))
-        return ""
+        current = self._sshd.effective(MAIN, connection)
+        used = find_used(self._run, connection)
+        proof = Proof(used.fingerprint, current.get("forcecommand", ["none"])[0]) if used else Proof()
+        now, then = (
+            ways_in(values, host.find_account(connection.user, values), connection, today=today, proof=proof)
+            for values in (current, effective)
+        )
+        refusal, warnings = judge(now, then, used, connection.user, effective)
+        return then, refusal, warnings
 
     def _refuse_broken(self) -> None:
         good, complaints = self._sshd.test(MAIN)

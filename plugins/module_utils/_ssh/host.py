@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from typing import Callable, List, Tuple
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import (
-    Account,
-    Connection,
-    parse_authorized_keys,
-)
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Account, Connection
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import (
     Complaint,
     Unit,
@@ -138,7 +135,7 @@ def find_connection(user: str | None) -> Connection:
     words = _ancestor_variable("SSH_CONNECTION").split()
     if len(words) != 4:
         return Connection(name)
-    return Connection(name, address=words[0], local_address=words[2], local_port=words[3])
+    return Connection(name, address=words[0], local_address=words[2], local_port=words[3], port=words[1])
 
 
 def find_account(name: str, effective: dict[str, list[str]]) -> Account:
@@ -160,7 +157,7 @@ def find_account(name: str, effective: dict[str, list[str]]) -> Account:
     problems = []
     for path in key_files(effective, entry):
         text, problem = _read_keys(path, entry, strict=effective.get("strictmodes", ["yes"])[0] == "yes")
-        keys.extend(parse_authorized_keys(text))
+        keys.extend(parse_authorized_keys(text, path))
         if problem:
             problems.append(problem)
     return Account(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import parse_authorized_keys
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, split_line
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keywords import (
     ADDITIVE,
     MAY_BE_MORE,

@@ -373,7 +373,9 @@ def only_state(host: Host) -> None:
 
 def only_enabled(host: Host) -> None:
     removal.remove(host.run, check=False)
-    (host.root / "systemd" / "sysinit.target.wants" / units.WARDEN).symlink_to(host.unit(units.WARDEN))
+    wants = host.root / "systemd" / "sysinit.target.wants"
+    wants.mkdir()
+    (wants / units.WARDEN).symlink_to(host.unit(units.WARDEN))
 
 
 def masked(host: Host) -> None:
@@ -397,6 +399,7 @@ def test_half_an_agent_is_removed_as_well(host: Host, package: Package, spoil: t
     predicted = removal.remove(host.run, check=True)
     assert predicted and removal.remove(host.run, check=False) == predicted
     assert left(host) == []
+    assert list((host.root / "systemd").glob("*.wants")) == []
     assert removal.remove(host.run, check=False) == []
 
 

@@ -13,9 +13,10 @@ import pytest
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import (
     Account,
     Connection,
-    parse_authorized_keys,
+    Proof,
     ways_in,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 
 CONNECTION = Connection("operator", "198.51.100.7", "203.0.113.1", "22")
 TODAY = "20261120"
@@ -64,6 +65,9 @@ def test_a_key_gets_in() -> None:
         ('from="!198.51.100.7,*" ' + ED25519, "only good from"),
         ('expiry-time="20261119" ' + ED25519, "expired on 20261119"),
         ("cert-authority,no-pty " + ED25519, "certificate authority"),
+        ("command=\"echo 'Please login as x';echo;exit 142\" " + ED25519, "forced command"),
+        ('restrict,command="rrsync -ro \\"/a b\\"" ' + ED25519, "forced command"),
+        ('command="true" ' + ED25519 + "\n" + ED25519, "forced command"),
     ],
 )
 def test_keys_that_do_not_count(keys: str, reason: str) -> None:
@@ -74,7 +78,7 @@ def test_keys_that_do_not_count(keys: str, reason: str) -> None:
     "keys",
     [
         rsa(3072),
-        'command="echo \\"a b\\"",no-pty ' + ED25519 + " comment with words",
+        'environment="A=\\"command b\\"",no-pty ' + ED25519 + " comment with words",
         'from="198.51.100.*" ' + ED25519,
         'expiry-time="20261121" ' + ED25519,
         rsa(1024) + "\n" + ED25519,
@@ -99,6 +103,7 @@ def test_key_type_not_accepted() -> None:
         ("denygroups", "sudo", "DenyGroups sudo names a group"),
         ("authenticationmethods", "publickey,password", "asks for more than a key"),
         ("pubkeyauthentication", "no", "PubkeyAuthentication is off"),
+        ("forcecommand", "internal-sftp", "ForceCommand 'internal-sftp' runs instead"),
     ],
 )
 def test_shut_out(keyword: str, value: str, reason: str) -> None:
@@ -146,3 +151,13 @@ def test_a_locked_password_without_pam_refuses_keys_too() -> None:
 def test_connection_spec() -> None:
     assert CONNECTION.spec == "user=operator,host=198.51.100.7,addr=198.51.100.7,laddr=203.0.113.1,lport=22"
     assert Connection("operator").spec == "user=operator"
+
+
+def test_a_forced_command_that_this_run_came_through_is_no_obstacle() -> None:
+    keys = tuple(parse_authorized_keys('command="audit-shell" ' + ED25519))
+    account = Account("operator", 1000, (), False, False, keys)
+    values = {"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"], "forcecommand": ["wrap"]}
+    proof = Proof(keys[0].fingerprint, "wrap")
+    assert ways_in(values, account, CONNECTION, today=TODAY, proof=proof).usable == list(keys)
+    assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof("SHA256:x", "wrap")).open
+    assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof(keys[0].fingerprint, "other")).open
