@@ -82,10 +82,12 @@ options:
       banaction:
         description:
           - The action that bans.
-          - V(stockade) is the action of the role P(stockade.fleet.fail2ban#role), which hands bans to the warden.
+          - V(stockade) is the action of the role P(stockade.fleet.fail2ban#role), which hands bans to the warden. It is
+            refused on a host without warden, where such a jail would detect and not ban.
+          - V(auto) is V(stockade) on a host that has a warden, else V(nftables) with a warning.
         type: str
       banaction_allports:
-        description: The action that bans in jails that ban on all ports.
+        description: The action that bans in jails that ban on all ports, as O(jails[].banaction).
         type: str
       action:
         description: The whole list of actions, instead of the ban action alone.
@@ -121,6 +123,8 @@ attributes:
     details:
       - The composed configuration is tried in check mode as well, so check mode fails where the real run would.
       - Where fail2ban is not installed yet, the change is predicted without this trial, with a warning.
+      - On a host that never had these jails and has no warden yet, V(auto) is predicted as V(stockade), as if the
+        playbook applied the role P(stockade.fleet.agent#role) first, with a warning.
   diff_mode:
     support: full
 extends_documentation_fragment:

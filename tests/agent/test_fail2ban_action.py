@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import re
 import socket
 import sys
 import threading
@@ -89,6 +90,7 @@ def ban(age: float = 0, **changed: Any) -> dict[str, Any]:
 def test_ban(action: Any, warden: Warden) -> None:
     action.ban(ban(ip="2001:db8::9"))
     entry = {"network": "2001:db8::9", "source": "fail2ban/sshd", "duration": 600, "reason": "5 failures"}
+    assert re.fullmatch("[0-9a-f]{32}", warden.asked[0]["bans"][0].pop("id"))
     assert warden.asked == [{"v": 1, "op": "ban", "bans": [entry], "on_refused": "skip"}]
 
 
@@ -108,14 +110,100 @@ def test_how_long_and_why(action: Any, warden: Warden, about: dict[str, Any], du
     assert entry["duration"] == (duration if isinstance(duration, str) else pytest.approx(duration, abs=5))
 
 
-def test_what_fail2ban_restores_the_warden_never_lost(action: Any, warden: Warden) -> None:
-    assert action.norestored
-    action.ban(ban(restored=1))
-    action.flush()
+def test_a_restart_takes_nothing_back(action: Any, warden: Warden) -> None:
     action.stop()
     action.start()
-    assert warden.asked == []
     assert action.flush() is True  # else fail2ban unbans one by one
+    assert warden.asked == []
+
+
+def test_a_restored_ban_is_told_with_what_remains(action: Any, warden: Warden) -> None:
+    """Until now another action may have enforced it."""
+    assert not getattr(action, "norestored", False)
+    action.ban(ban(restored=1, age=400))
+    action.ban(ban(restored=1, age=-3, bantime=-1))
+    action.ban(ban(restored=1, age=601))
+    (first,), (second,) = (request["bans"] for request in warden.asked)
+    assert first["duration"] == pytest.approx(200, abs=2)
+    assert second["duration"] == "permanent"
+
+
+def test_a_ban_keeps_its_id_over_a_restart(action: Any, warden: Warden) -> None:
+    """So what an operator lifted at the warden does not come back with fail2ban's next start."""
+    made = ban(time=1_900_000_000.4, bantime=-1)
+    for told in (made, {**made, "time": 1_900_000_000, "restored": 1}, {**made, "bantime": 10**9}):
+        action.ban(told)
+    ids = [request["bans"][0]["id"] for request in warden.asked]
+    assert ids[0] == ids[1] != ids[2]  # another duration is another ban: prolong must count
+
+
+def test_a_new_ban_in_the_same_second_counts(action: Any, warden: Warden) -> None:
+    told = {"network": "203.0.113.9", "state": "unchanged", "message": "this ban was made before and lifted since"}
+    warden.answer = {"v": 1, "ok": True, "result": {"results": [told]}}
+    action.ban(ban(restored=1))
+    assert ["id" in request["bans"][0] for request in warden.asked] == [True]
+    action.ban(ban())
+    assert ["id" in request["bans"][0] for request in warden.asked] == [True, True, False]
+
+
+def test_restored_bans_do_not_wait_for_a_silent_warden_one_by_one(
+    action: Any, warden: Warden, caplog: pytest.LogCaptureFixture
+) -> None:
+    warden.answer = None
+    began = time.monotonic()
+    for last in range(50):
+        action.ban(ban(ip="203.0.113.%d" % last, restored=1))
+    assert time.monotonic() - began < 1.5
+    assert len(warden.asked) == 1
+    assert len(caplog.records) == 1
+
+
+def test_a_new_ban_is_tried_although_the_warden_was_silent(action: Any, tmp_path: Path) -> None:
+    action.ban(ban(restored=1))
+    assert Warden(tmp_path / "w").asked == []
+    (tmp_path / "w").unlink()
+    warden = Warden(tmp_path / "w")
+    action.ban(ban(ip="203.0.113.8", restored=1))
+    assert warden.asked == []
+    action.ban(ban(ip="203.0.113.7"))
+    assert [[entry["network"] for entry in request["bans"]] for request in warden.asked] == [
+        ["203.0.113.7"],
+        ["203.0.113.9", "203.0.113.8"],
+    ]
+
+
+def test_what_was_missed_is_delivered_with_the_next_ban(action: Any, tmp_path: Path) -> None:
+    action.ban(ban())
+    action.ban(ban(ip="203.0.113.1", age=599, bantime=600))
+    action.ban(ban(ip="203.0.113.2"))
+    action.unban(ban(ip="203.0.113.2"))  # the last word counts
+    time.sleep(1.1)  # until the second is over
+    warden = Warden(tmp_path / "w")
+    action.unban(ban(ip="203.0.113.3"))
+    told = [(r["op"], r.get("networks") or [entry["network"] for entry in r["bans"]]) for r in warden.asked]
+    assert told == [("unban", ["203.0.113.3"]), ("ban", ["203.0.113.9"]), ("unban", ["203.0.113.2"])]
+    action.ban(ban(ip="203.0.113.4"))
+    assert len(warden.asked) == 4  # delivered once
+
+
+def test_what_is_kept_has_an_end(
+    module: Any, action: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "MAX_UNDELIVERED", 2)
+    for last in range(3):
+        action.ban(ban(ip="203.0.113.%d" % last))
+    assert sorted(action._undelivered) == ["203.0.113.1", "203.0.113.2"]
+    assert "will not hear of 203.0.113.0" in caplog.text
+
+
+def test_one_bad_entry_does_not_cost_its_neighbours(action: Any, tmp_path: Path) -> None:
+    action.ban(ban(ip="some-id", restored=1))
+    action.ban(ban(restored=1))
+    warden = Warden(tmp_path / "w")
+    warden.answer = {"v": 1, "ok": False, "error": {"code": "invalid", "message": "no address"}}
+    action.ban(ban(ip="203.0.113.4"))
+    assert [len(request["bans"]) for request in warden.asked] == [1, 2, 1, 1]
+    assert action._undelivered == {}
 
 
 def test_unban_ends_only_the_jails_own_row(action: Any, warden: Warden) -> None:

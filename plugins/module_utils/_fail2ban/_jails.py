@@ -13,15 +13,13 @@ import shutil
 from typing import Any, Callable
 
 from .._errors import StockadeError
-from .._warden import SOCKET as WARDEN_SOCKET
+from ._banaction import OUR_ACTION, resolve, warden_here
 from ._client import Fail2banClient
 from ._daemon import Daemon, last_words
 from ._declare import check_name, render, wants_running
 from ._files import HEADER, ManagedFiles
 from ._judge import Run, Verdict, actions, backend, judge, settings
 
-#: The action that this collection's role brings; in check mode its file may still be missing.
-OUR_ACTION = "stockade"
 _REST = "without these jails fail2ban's configuration is broken by itself: %s"
 
 
@@ -191,14 +189,11 @@ def _recover(verdict: Verdict, daemon: Daemon, *, running: list[str] | None, tri
 
 
 def _deaf(verdict: Verdict, plan: Plan) -> list[str]:
-    """Warn of declared jails whose bans nobody would hear."""
+    """Warn of jails that ban by a warden that is not here because another file says so."""
     ours = [jail for jail in sorted(plan.on) if OUR_ACTION in actions(verdict.wanted.get(jail, []))]
-    if not ours or os.path.exists(WARDEN_SOCKET):
+    if not ours or warden_here():
         return []
-    return [
-        "no warden on this host (%s): %s would detect and not ban; apply the role stockade.fleet.agent, "
-        "or choose another banaction" % (WARDEN_SOCKET, ", ".join(ours))
-    ]
+    return ["no warden on this host: %s would detect and not ban; set another banaction" % ", ".join(ours)]
 
 
 def _complaint(error: dict[str, Any]) -> str:
@@ -236,14 +231,18 @@ def converge(
         raise StockadeError("cannot manage fail2ban's jails: needs root: add -b (become)")
     config_dir, absent = params["config_dir"], params["state"] == "absent"
     files = ManagedFiles(os.path.join(config_dir, "jail.d"))
-    plan = Plan(files, params["jails"], absent=absent, prune=params["prune"])
+    jails: list[dict[str, Any]] = params["jails"]
+    said: list[str] = []
+    if not absent:
+        jails, said = resolve(jails, present=files.read().values(), check=check)
+    plan = Plan(files, jails, absent=absent, prune=params["prune"])
     result: dict[str, Any] = {"changed": bool(plan.changes)}
     if diff:
         result["diff"] = plan.diff()
     client = find("fail2ban-client")
     if client is None or not os.path.isdir(config_dir):
         if check and plan.changes:
-            return result, ["fail2ban is not installed here yet: predicted without trying the jails"]
+            return result, [*said, "fail2ban is not installed here yet: predicted without trying the jails"]
         if not absent and not check:
             raise StockadeError("fail2ban is not installed: apply the role stockade.fleet.fail2ban")
         plan.files.apply(plan.changes)  # left over from a fail2ban that is gone
@@ -253,7 +252,7 @@ def converge(
     )  # fmt: skip
     running = daemon.running()
     if not plan.changes and not drifted(plan, daemon, running):
-        return dict(result, jails=running or []), []
+        return dict(result, jails=running or []), said
     if absent and running is None:
         plan.files.apply({} if check else plan.changes)
         return result, []
@@ -264,7 +263,7 @@ def converge(
             client=client,
             config_dir=config_dir,
             scratch=scratch,
-            forgiven=(OUR_ACTION + ".py",) if check else (),
+            forgiven=(OUR_ACTION + ".py",) if check else (),  # its file may come with the role
         )
     except Refused as e:
         if not absent:
@@ -286,6 +285,6 @@ def converge(
         )
     result["changed"] = True
     if check:
-        return dict(result, jails=sorted(verdict.wanted)), []
+        return dict(result, jails=sorted(verdict.wanted)), said
     result.update(apply(plan, verdict, daemon, running=running))
-    return result, _deaf(verdict, plan)
+    return result, said + _deaf(verdict, plan)

@@ -8,16 +8,21 @@ fail2ban, and refuses to ban what is whitelisted. Runs inside fail2ban's process
 
 * one request, one answer, everything within ``timeout`` seconds; a jail never waits longer for a ban;
 * fail2ban's own socket is never used: an action that asks it waits for itself;
-* ``flush`` and ``stop`` do nothing, so a restart of fail2ban leaves no gap; ``norestored`` because what fail2ban
-  restores at its start the warden never lost;
+* ``flush`` and ``stop`` do nothing, so a restart of fail2ban leaves no gap;
+* what fail2ban restores at its start is told again with the time that remains: another action may have enforced it
+  until now. By its id it is the same ban: one the warden holds is unchanged, one an operator lifted stays lifted;
+* a warden that does not answer is asked in vain once, then restored bans wait: none of them delays the start. What did
+  not arrive goes with the next ban or unban that does;
 * ``unban`` ends only the row ``fail2ban/<jail>``; a ban by someone else on the same address stays.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import socket
+import threading
 import time
 from typing import Any
 
@@ -26,19 +31,26 @@ from fail2ban.server.action import ActionBase
 SOCKET = "/run/stockade/warden.sock"
 TIMEOUT = 2.0
 MAX_ANSWER = 1024 * 1024
+#: Seconds for which nothing that can wait is tried, after the warden did not answer.
+PAUSE = 5.0
+#: Undelivered bans and unbans that are kept, the newest; so many go into one request.
+MAX_UNDELIVERED = 10_000
+CHUNK = 250
 
 
 class Action(ActionBase):
     """Bans and unbans of one jail, told to the warden."""
-
-    #: fail2ban does not repeat restored bans to actions that say so.
-    norestored = True
 
     def __init__(self, jail: Any, name: str, **options: Any) -> None:
         """:param options: ``path`` and ``timeout`` (seconds); port, protocol and others that jails pass are of no use
         here, because a ban by the warden refuses every port."""
         super().__init__(jail, name)
         self._jail_name = str(jail.name)
+        # fail2ban calls from several threads; bans and unbans of one address keep their order
+        self._lock = threading.Lock()
+        #: What the warden was not told yet: address -> the ban, or None for an unban.
+        self._undelivered: dict[str, _Ban | None] = {}
+        self._silent_since = -math.inf
         self._configure(options)
 
     def _configure(self, options: dict[str, Any]) -> None:
@@ -70,23 +82,11 @@ class Action(ActionBase):
 
     def ban(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """Record the ban with the warden; a refusal or an unreachable warden is logged, never raised."""
-        if aInfo["restored"]:
+        ban = _Ban(aInfo)
+        if ban.restored and ban.over(time.time()):
             return
-        address = str(aInfo["ip"])
-        entry = {
-            "network": address,
-            "source": self._source,
-            "duration": _duration(bantime=int(aInfo["bantime"]), began=float(aInfo["time"]), now=time.time()),
-            "reason": _reason(aInfo["failures"]),
-        }
-        # `skip`: a refusal comes back as the entry's state, with the reason, instead of as an error
-        result = self._ask({"op": "ban", "bans": [entry], "on_refused": "skip"}, about="ban " + address)
-        for told in (result or {}).get("results") or []:
-            if told.get("state") == "refused":
-                self._logSys.warning(
-                    "[%s] the warden refused to ban %s: %s",
-                    self._jail_name, address, _visible(told.get("message") or "no reason given"),
-                )  # fmt: skip
+        with self._lock:
+            self._tell(ban.address, ban, can_wait=ban.restored)
 
     def prolong(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """A ban got longer: tell it again with the new end."""
@@ -94,15 +94,96 @@ class Action(ActionBase):
 
     def unban(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """End this jail's own row of the address."""
-        address = str(aInfo["ip"])
-        self._ask({"op": "unban", "networks": [address], "source": self._source}, about="unban " + address)
+        ban = _Ban(aInfo)
+        with self._lock:
+            # a ban that is over has ended at the warden by itself
+            self._tell(ban.address, None, can_wait=ban.over(time.time()))
 
     @property
     def _source(self) -> str:
         return "fail2ban/" + self._jail_name
 
+    def _tell(self, address: str, ban: _Ban | None, *, can_wait: bool) -> None:
+        """Deliver a ban, or with None an unban, and then what was not delivered before."""
+        self._undelivered.pop(address, None)
+        if can_wait and time.monotonic() - self._silent_since < PAUSE:
+            self._keep(address, ban)
+            return
+        try:
+            self._deliver({address: ban})
+        except _Silent as e:
+            self._silent_since = time.monotonic()
+            self._keep(address, ban)
+            what = ("ban " if ban else "unban ") + address
+            self._logSys.error(
+                "[%s] the warden did not %s: %s; it is told again with the next ban or unban",
+                self._jail_name, what, _visible(e),
+            )  # fmt: skip
+            return
+        self._silent_since = -math.inf
+        self._catch_up()
+
+    def _keep(self, address: str, ban: _Ban | None) -> None:
+        self._undelivered[address] = ban
+        if len(self._undelivered) > MAX_UNDELIVERED:
+            oldest = next(iter(self._undelivered))
+            del self._undelivered[oldest]
+            self._logSys.error("[%s] the warden will not hear of %s: too much is undelivered", self._jail_name, oldest)
+
+    def _catch_up(self) -> None:
+        """Deliver what was kept, for no longer than one deadline; the rest goes with the next ban or unban."""
+        deadline = time.monotonic() + self._timeout
+        count = len(self._undelivered)
+        try:
+            while self._undelivered and time.monotonic() < deadline:
+                chunk = dict(list(self._undelivered.items())[:CHUNK])
+                now = time.time()
+                self._deliver({address: ban for address, ban in chunk.items() if not (ban and ban.over(now))})
+                for address in chunk:
+                    del self._undelivered[address]
+        except _Silent as e:
+            self._silent_since = time.monotonic()
+            self._logSys.error("[%s] the warden does not answer any more: %s", self._jail_name, _visible(e))
+        if count:
+            self._logSys.info("[%s] told the warden of %d earlier bans and unbans, %d are left",
+                              self._jail_name, count - len(self._undelivered), len(self._undelivered))  # fmt: skip
+
+    def _deliver(self, told: dict[str, _Ban | None]) -> None:
+        """Tell bans and unbans; raises _Silent when nobody took them."""
+        bans = [ban for ban in told.values() if ban]
+        again = self._ask_bans(bans, with_id=True) if bans else []
+        if again:
+            self._ask_bans(again, with_id=False)
+        for address in (address for address, ban in told.items() if not ban):
+            self._ask({"op": "unban", "networks": [address], "source": self._source}, about="unban " + address)
+
+    def _ask_bans(self, bans: list[_Ban], *, with_id: bool) -> list[_Ban]:
+        """Return the bans that are new although the warden takes them for lifted: banned twice within a second."""
+        by_address = {ban.address: ban for ban in bans}
+        entries = [ban.entry(self._source, now=time.time(), with_id=with_id) for ban in bans]
+        # `skip`: a refusal comes back as the entry's state, with the reason, instead of as an error
+        request = {"op": "ban", "bans": entries, "on_refused": "skip"}
+        result = self._ask(request, about="ban " + _some(list(by_address)))
+        again: list[_Ban] = []
+        if result is None and len(bans) > 1:  # one bad entry must not cost its neighbours
+            for ban in bans:
+                again += self._ask_bans([ban], with_id=with_id)
+        for told in (result or {}).get("results") or []:
+            address, message = str(told.get("network")), told.get("message")
+            if told.get("state") == "refused":
+                self._logSys.warning(
+                    "[%s] the warden refused to ban %s: %s",
+                    self._jail_name, _visible(address), _visible(message or "no reason given"),
+                )  # fmt: skip
+            elif told.get("state") == "unchanged" and message and address in by_address:
+                again += [by_address[address]] if with_id and not by_address[address].restored else []
+        return again
+
     def _ask(self, request: dict[str, Any], *, about: str) -> dict[str, Any] | None:
-        """Return the warden's result, or None after having logged why there is none."""
+        """Return the warden's result, or None after having logged why it said no.
+
+        Raises _Silent when there is no answer, or one that may be another next time.
+        """
         try:
             answer = json.loads(_exchange(self._path, json.dumps({"v": 1, **request}), timeout=self._timeout))
             if answer.get("ok"):
@@ -111,11 +192,51 @@ class Action(ActionBase):
             error = answer.get("error") or {}
             why = "%s: %s" % (error.get("code", "error"), error.get("message", "no reason given"))
         except socket.timeout:
-            why = "no answer within %g s" % self._timeout
+            raise _Silent("no answer within %g s" % self._timeout) from None
         except (OSError, ValueError, KeyError, AttributeError) as e:
-            why = str(e) or type(e).__name__
+            raise _Silent(str(e) or type(e).__name__) from None
+        if error.get("code") in ("unavailable", "internal"):
+            raise _Silent(why)
         self._logSys.error("[%s] the warden did not %s: %s", self._jail_name, about, _visible(why))
         return None
+
+
+class _Silent(Exception):
+    """The warden did not take a request; the text says why."""
+
+
+class _Ban:
+    """What is kept of a ban; fail2ban's own ticket goes on changing."""
+
+    def __init__(self, info: Any) -> None:
+        self.address = str(info["ip"])
+        self.began = float(info["time"])
+        self.bantime = int(info["bantime"])
+        self.restored = bool(info["restored"])
+        self._reason = _reason(info["failures"])
+
+    def over(self, now: float) -> bool:
+        """Return whether its time has passed."""
+        return self.bantime >= 0 and self.began + self.bantime <= now
+
+    def entry(self, source: str, *, now: float, with_id: bool) -> dict[str, Any]:
+        """Return it as the warden's protocol has it, with the time that remains."""
+        entry: dict[str, Any] = {
+            "network": self.address,
+            "source": source,
+            "duration": _duration(bantime=self.bantime, began=self.began, now=now),
+            "reason": self._reason,
+        }
+        if with_id:
+            # whole seconds: so fail2ban keeps it in its database, and the restored ban is the same one
+            made = "%s %s %d %d" % (source, self.address, round(self.began), self.bantime)
+            entry["id"] = hashlib.sha256(made.encode()).hexdigest()[:32]
+        return entry
+
+
+def _some(addresses: list[str]) -> str:
+    """Return addresses for one line of a log."""
+    return addresses[0] if len(addresses) == 1 else "%s and %d more" % (addresses[0], len(addresses) - 1)
 
 
 def _exchange(path: str, line: str, *, timeout: float) -> str:
