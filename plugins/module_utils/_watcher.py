@@ -21,7 +21,7 @@ PROGRAM = "/usr/local/bin/stockade"
 UNIT = "stockade-watcher.service"
 HEADER = "# Managed by the Ansible module stockade.fleet.watcher: changes here are lost.\n"
 MODE = 0o644
-# Where the distributions' web servers log all requests.
+# Where the distributions' web servers log all requests; the one that stands in front of the others first.
 WELL_KNOWN = (("nginx", "/var/log/nginx/access.log"), ("apache", "/var/log/apache2/access.log"))
 RULE_KEYS = (
     "name", "type", "inputs", "maxretry", "findtime", "duration", "reason", "key", "exclude_static", "observe",
@@ -62,6 +62,19 @@ def with_detected(declared: list[dict[str, t.Any]], found: list[dict[str, str]])
     return declared + [entry for entry in found if not taken & {entry["name"], entry["path"]}]
 
 
+def with_front(
+    declared: list[dict[str, t.Any]], found: list[dict[str, str]]
+) -> tuple[list[dict[str, t.Any]], list[str]]:
+    """The declared inputs and the first of those found, and a warning about each other one.
+
+    A server that stands behind another one on the host logs the same requests again: each would count twice.
+    """
+    inputs = with_detected(declared, found[:1])
+    left = with_detected(inputs, found[1:])[len(inputs) :]
+    reason = "%s is not watched: it may have the requests of %s once more; add it to inputs if it has its own clients"
+    return inputs, [reason % (entry["path"], found[0]["path"]) for entry in left]
+
+
 def render(options: dict[str, t.Any], inputs: list[dict[str, t.Any]]) -> str:
     """The text of watcher.toml; options that are None are left to the watcher."""
     lines = [HEADER.rstrip("\n")]
@@ -69,7 +82,7 @@ def render(options: dict[str, t.Any], inputs: list[dict[str, t.Any]]) -> str:
         "%s = %s" % (key, toml.value(options[key])) for key in ("preset", "lookback") if options.get(key) is not None
     ]
     for entry in inputs:
-        lines += ["", "[[input]]", *_table(entry, ("name", "path", "format"))]
+        lines += ["", "[[input]]", *_table(entry, ("name", "path", "format", "vhost"))]
     for rule in options.get("rules") or []:
         lines += ["", "[[rule]]", *_table(rule, RULE_KEYS)]
     return "\n".join(lines) + "\n"
@@ -96,13 +109,14 @@ class Watcher:
         Without any input there is nothing to watch: then no service runs. Raises StockadeError; the old configuration
         is in force again by then.
         """
-        inputs = list(options.get("inputs") or [])
+        inputs: list[dict[str, t.Any]] = list(options.get("inputs") or [])
+        warnings: list[str] = []
         if options.get("detect"):
-            inputs = with_detected(inputs, detect(self._paths.root))
+            inputs, warnings = with_front(inputs, detect(self._paths.root))
         shown = {"inputs": [{"name": entry["name"], "path": entry["path"]} for entry in inputs]}
         if not inputs:
             result = self.absent(check=check, keep_state=True)
-            return dict(result, msg="no access log on this host: there is nothing to watch", **shown), []
+            return dict(result, msg="no access log on this host: there is nothing to watch", **shown), warnings
         before, after = self._read(), render(options, inputs)
         service = self._service()
         if not (os.path.exists(self._paths.program) and service.installed):
@@ -113,14 +127,15 @@ class Watcher:
             if not check:
                 raise StockadeError(reason)
             result = {"changed": True, "service": "active", "before": before or "", "after": after}
-            return dict(result, **shown), ["predicted as if the agent were installed: " + reason]
+            return dict(result, **shown), [*warnings, "predicted as if the agent were installed: " + reason]
         edited = before != after or self._untidy()
         if before != after:
             self._try(after)
         changed = edited or not (service.active and service.enabled)
         if changed and not check:
             self._apply(before, after, service, edited)
-        return dict({"changed": changed, "service": "active", "before": before or "", "after": after}, **shown), []
+        result = {"changed": changed, "service": "active", "before": before or "", "after": after}
+        return dict(result, **shown), warnings
 
     def absent(self, *, check: bool, keep_state: bool = False) -> dict[str, t.Any]:
         """Stop the service, remove the configuration and, unless ``keep_state``, what the watcher remembers."""

@@ -36,15 +36,25 @@ options:
         required: true
       format:
         description:
-          - How lines are read. V(access) is the common, combined or vhost_combined format of nginx and Apache, with any
-            fields behind.
+          - How lines are read. V(access) is the common or combined format of nginx and Apache, with any fields behind;
+            with O(inputs[].vhost) it is vhost_combined.
         type: str
         choices: [access]
         default: access
+      vhost:
+        description:
+          - Lines begin with the virtual host, before the address of the client. Without it such lines are not parsed,
+            because the Host header of a request could be taken for the address of its client.
+          - The server should write a name without blanks there, such as C($host) or C($server_name) of nginx, not
+            C($http_host), or C(%v) of Apache.
+        type: bool
+        default: false
   detect:
     description:
       - Also follow C(/var/log/nginx/access.log) (named V(nginx)) and C(/var/log/apache2/access.log) (named V(apache)),
-        each if it exists and is not among O(inputs).
+        if it exists and is not among O(inputs).
+      - Where both exist, only that of nginx, with a warning. nginx usually stands in front of Apache then, and each
+        request would count twice. Name the other one in O(inputs) if it has clients of its own.
       - Where this finds nothing and O(inputs) is empty, there is nothing to watch, and the service is not started.
     type: bool
     default: false
@@ -182,7 +192,12 @@ from ansible_collections.stockade.fleet.plugins.module_utils._watcher import Wat
 
 def _arguments() -> dict[str, object]:
     text, flag, name = {"type": "str"}, {"type": "bool"}, {"type": "str", "required": True}
-    watched = {"name": name, "path": name, "format": {"type": "str", "choices": ["access"], "default": "access"}}
+    watched = {
+        "name": name,
+        "path": name,
+        "format": {"type": "str", "choices": ["access"], "default": "access"},
+        "vhost": {"type": "bool", "default": False},
+    }
     rule = {
         "name": name,
         "type": {"type": "str", "choices": ["rate"], "default": "rate"},

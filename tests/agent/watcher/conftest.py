@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stockade.client import Client
 from stockade.watcher.clients import Clients
-from stockade.watcher.config import parse
+from stockade.watcher.config import parse, read
 from stockade.watcher.engine import Engine
+from stockade.watcher.service import Service
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from watcherlab import FakeWarden
 
 NOON = int(datetime(2026, 10, 10, 12, 0, 0, tzinfo=UTC).timestamp())
 
@@ -58,10 +68,14 @@ def log() -> type[Log]:
 
 
 def make_engine(
-    *rules: dict[str, Any], max_tracked: int = 100_000, own: tuple[str, ...] = ("192.0.2.11",), **top: Any
+    *rules: dict[str, Any],
+    max_tracked: int = 100_000,
+    own: tuple[str, ...] = ("192.0.2.11",),
+    vhost: bool = False,
+    **top: Any,
 ) -> Engine:
     """An engine with one input; without rules, those of the preset."""
-    table: dict[str, Any] = {"input": [{"name": "web", "path": "/var/log/web.log"}], **top}
+    table: dict[str, Any] = {"input": [{"name": "web", "path": "/var/log/web.log", "vhost": vhost}], **top}
     if rules:
         table["rule"] = [{"name": f"r{number}", "type": "rate", **rule} for number, rule in enumerate(rules)]
     config = parse(table)
@@ -72,3 +86,39 @@ def make_engine(
 @pytest.fixture
 def engine() -> Any:
     return make_engine
+
+
+@pytest.fixture
+def warden(tmp_path: Path) -> Iterator[FakeWarden]:
+    fake = FakeWarden(tmp_path / "warden.sock").start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> Path:
+    path = tmp_path / "access.log"
+    path.write_bytes(b"")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, access: Path) -> Path:
+    path = tmp_path / "watcher.toml"
+    path.write_text(f'[[input]]\nname = "web"\npath = "{access}"\n', encoding="ascii")
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, config: Path) -> Callable[..., Service]:
+    def make(clock: Callable[[], float] = time.time) -> Service:
+        return Service(
+            read(config),
+            warden=Client(str(tmp_path / "warden.sock"), timeout=2.0),
+            config_path=config,
+            state_dir=tmp_path,
+            runtime_dir=tmp_path,
+            clock=clock,
+        )
+
+    return make

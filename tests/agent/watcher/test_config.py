@@ -44,10 +44,11 @@ def test_own_rules_replace_the_preset_unless_it_is_named(tmp_path: Path) -> None
 
 
 def test_every_key(tmp_path: Path) -> None:
-    text = 'lookback = "2h"\n' + INPUT + 'format = "access"\n' + RULE
+    text = 'lookback = "2h"\n' + INPUT + 'format = "access"\nvhost = true\n' + RULE
     text += 'inputs = ["web"]\nmaxretry = 5\nfindtime = "2m"\nduration = "permanent"\nreason = "too fast"\n'
     text += 'key = "address"\nexclude_static = false\nobserve = true\n'
     config = read(write(tmp_path, text))
+    assert config.inputs[0].vhost
     (rule,) = config.rules
     assert (rule.inputs, rule.maxretry, rule.findtime, rule.duration) == (("web",), 5, 120, None)
     assert (rule.reason, rule.key, rule.exclude_static, rule.observe) == ("too fast", "address", False, True)

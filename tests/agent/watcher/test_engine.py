@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from stockade.watcher.clients import Clients
+from stockade.watcher.config import parse
+from stockade.watcher.engine import Engine
+
 THIRTY = {"maxretry": 30, "findtime": "60s", "exclude_static": False}
 
 
@@ -25,7 +29,9 @@ def test_a1_thirty_lines_of_common_combined_and_nginx_with_more_fields_are_one_b
 
 
 def test_a1_vhost_combined(engine, log) -> None:
-    assert banned(engine(THIRTY).feed(log.lines(30, log.noon, vhost="www.example.org:443"))) == ["203.0.113.1"]
+    assert banned(engine(THIRTY, vhost=True).feed(log.lines(30, log.noon, vhost="www.example.org:443"))) == [
+        "203.0.113.1"
+    ]
 
 
 def test_a2_lines_older_than_the_look_back_do_not_count(engine, log) -> None:
@@ -95,11 +101,36 @@ def test_a8_one_ban_for_two_adjacent_minutes_and_none_when_read_again(engine, lo
     assert counter.feed(lines) == []
 
 
-def test_a8_after_the_ban_is_over_it_starts_anew(engine, log) -> None:
+@pytest.mark.parametrize(("findtime", "quiet"), [(30, 30), (3600, 60)])
+def test_a_new_full_window_is_a_new_verdict_long_before_the_ban_is_over(engine, log, findtime, quiet) -> None:
+    """An operator may have lifted the ban; the warden answers `unchanged` otherwise."""
+    counter = engine({**THIRTY, "findtime": findtime, "duration": "permanent"})
+    (first,) = counter.feed(log.lines(40, log.noon))
+    assert counter.feed(log.lines(40, log.noon + quiet)) == []
+    assert counter.feed(log.lines(29, log.noon + quiet + 1)) == []
+    (second,) = counter.feed(log.lines(1, log.noon + quiet + 2))
+    assert second.id != first.id
+
+
+def test_a_verdict_that_got_lost_is_spoken_again(engine, log) -> None:
     counter = engine(THIRTY)
     counter.feed(log.lines(30, log.noon))
-    assert counter.feed(log.lines(30, log.noon + 599)) == []
-    assert banned(counter.feed(log.lines(30, log.noon + 600))) == ["203.0.113.1"]
+    counter.forget("r0", "203.0.113.1")
+    assert banned(counter.feed(log.lines(30, log.noon + 1))) == ["203.0.113.1"]
+
+
+def test_a_rule_that_only_observed_starts_at_nothing_when_it_bans(engine, log) -> None:
+    before, after = engine({**THIRTY, "observe": True}), engine(THIRTY)
+    before.feed(log.lines(30, log.noon))
+    after.load(before.counts(), before.records())
+    assert banned(after.feed(log.lines(30, log.noon + 1))) == ["203.0.113.1"]
+
+
+def test_a_clock_set_back_ends_the_quiet_of_the_future(engine, log) -> None:
+    counter = engine(THIRTY)
+    counter.feed(log.lines(30, log.noon + 86_400))
+    counter.clock_set_back(log.noon)
+    assert banned(counter.feed(log.lines(30, log.noon + 1))) == ["203.0.113.1"]
 
 
 def test_a12_ipv6_bans_the_64_by_default(engine, log) -> None:
@@ -168,7 +199,38 @@ def test_ah8_a_user_name_cannot_shift_the_fields(engine, log, user) -> None:
     "vhost", ["198.51.100.9", "198.51.100.9:80", "2001:db8::9", "[2001:db8::9]:443", "_", "--help"]
 )
 def test_ah8_a_host_header_in_front_is_not_the_client(engine, log, vhost) -> None:
-    assert banned(engine(THIRTY).feed(log.lines(100, log.noon, vhost=vhost, user="foo bar"))) == ["203.0.113.1"]
+    lines = log.lines(100, log.noon, vhost=vhost, user="foo bar")
+    assert banned(engine(THIRTY, vhost=True).feed(lines)) == ["203.0.113.1"]
+
+
+@pytest.mark.parametrize(
+    ("vhost", "declared"),
+    [("198.51.100.9", False), ("www.example.org", False), ("x 198.51.100.9 - -", True), ("x 198.51.100.9 -", True)],
+)
+def test_ah8_a_line_of_two_readings_is_not_parsed(engine, log, vhost, declared) -> None:
+    counter = engine(THIRTY, vhost=declared)
+    assert counter.feed(log.lines(100, log.noon, vhost=vhost)) == []
+    assert counter.formats["web"].unparsed == 100
+
+
+def test_a_line_without_the_declared_virtual_host_is_not_parsed(engine, log) -> None:
+    counter = engine(THIRTY, vhost=True)
+    lines = log.lines(100, log.noon) + log.lines(100, log.noon, user="198.51.100.9 - -")
+    assert counter.feed(lines) == []
+    assert counter.formats["web"].unparsed == 200
+
+
+def test_user_names_and_hosts_do_not_fill_the_memory_and_inputs_share_it(log) -> None:
+    for vhost in (False, True):
+        table = {"input": [{"name": f"i{n}", "path": f"/log/{n}", "vhost": vhost} for n in range(1024)]}
+        parser = Engine(parse(table), clients=Clients(own=(), kinds=["ipv6/64"])).formats["i7"]
+        host = "h{} " if vhost else ""
+        line = log.line(log.noon, user="USER").decode()
+        assert len(parser.parse([(host.format(n) + line.replace("USER", f"u{n}")).encode() for n in range(100)])) == 100
+        assert len(parser._heads) == 1
+        parser.parse([log.line(log.noon + n, f"203.0.113.{n}", vhost=host.format(n).strip()) for n in range(100)])
+        assert len(parser._heads) <= 32
+        assert len(parser._times) <= 32
 
 
 @pytest.mark.parametrize(
@@ -315,7 +377,7 @@ def test_counts_survive_a_dump_at_any_line(engine, log) -> None:
     for cut in range(0, len(lines), 97):
         before, after = engine(*rules), engine(*rules)
         found = before.feed(lines[:cut])
-        after.load(before.dump())
+        after.load(before.counts(), before.records())
         found += after.feed(lines[cut:])
         assert sorted(verdict.id for verdict in found) == whole
 
@@ -323,7 +385,7 @@ def test_counts_survive_a_dump_at_any_line(engine, log) -> None:
 def test_counts_of_another_key_are_not_taken_over(engine, log) -> None:
     before, after = engine(THIRTY), engine({**THIRTY, "key": "address"})
     before.feed(log.lines(29, log.noon))
-    after.load(before.dump())
+    after.load(before.counts(), before.records())
     assert after.rules[0].tracked == 0
 
 

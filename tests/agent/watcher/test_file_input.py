@@ -16,6 +16,7 @@ from stockade.watcher.clients import Clients
 from stockade.watcher.formats.access import AccessFormat
 from stockade.watcher.inputs import file as module
 from stockade.watcher.inputs.file import MAX_LINE, FileInput
+from stockade.watcher.inputs.start import offset_of
 
 
 def time_of(line: bytes) -> int | None:
@@ -204,6 +205,19 @@ def test_a2_the_first_look_starts_at_the_look_back(path: Path, not_before: int) 
     assert not_before - first < 3000 or not_before == 30_000  # not the whole log was read
     wanted = [line for line in lines if (time_of(line) or 0) >= not_before]
     assert len(wanted) == max(0, 20_000 - not_before)
+
+
+def test_the_search_for_a_start_gives_up_where_no_line_has_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(b"no time\n" * 2_000_000)
+    asked = 0
+
+    def count(_line: bytes) -> None:
+        nonlocal asked
+        asked += 1
+
+    with path.open("rb") as file:
+        assert offset_of(file.fileno(), 100, count) == 0
+    assert asked < 1_100_000  # 8 halvings, 131,072 lines each at most
 
 
 def test_time_of_an_access_line(log: Any) -> None:

@@ -210,6 +210,22 @@ def test_detection(host, tmp_path):
     assert 'path = "/var/log/nginx/access.log"' in host.config
 
 
+def test_a_server_behind_another_one_is_not_detected(host, tmp_path):
+    """nginx in front of Apache: both log each request, and it would count twice."""
+    for name in ("nginx", "apache2"):
+        log = tmp_path / "var" / "log" / name / "access.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("")
+    result, (warning,) = host.present(inputs=[], detect=True)
+    assert [entry["name"] for entry in result["inputs"]] == ["nginx"]
+    assert "/var/log/apache2/access.log is not watched" in warning
+    apache = {"name": "apache", "path": "/var/log/apache2/access.log", "format": "access", "vhost": True}
+    result, warnings = host.present(inputs=[apache], detect=True)
+    assert [entry["name"] for entry in result["inputs"]] == ["apache", "nginx"]
+    assert warnings == []
+    assert "vhost = true" in host.config
+
+
 def test_what_is_declared_is_not_detected_again():
     found = [{"name": "nginx", "path": "/a"}, {"name": "apache", "path": "/b"}]
     assert with_detected([{"name": "x", "path": "/a"}], found) == [{"name": "x", "path": "/a"}, found[1]]

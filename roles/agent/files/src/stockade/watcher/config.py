@@ -22,7 +22,7 @@ MAX_FINDTIME = 86_400  # seconds
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it becomes part of a ban's source
 _Keys = dict[str, type | tuple[type, ...]]
 _TOP: _Keys = {"preset": str, "lookback": (str, int), "input": list, "rule": list}
-_INPUT: _Keys = {"name": str, "path": str, "format": str}
+_INPUT: _Keys = {"name": str, "path": str, "format": str, "vhost": bool}
 _RULE: _Keys = {
     "name": str,
     "type": str,
@@ -39,11 +39,12 @@ _RULE: _Keys = {
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A log file, and how its lines are read."""
+    """A log file, and how its lines are read; with `vhost` they begin with a virtual host (vhost_combined)."""
 
     name: str
     path: str
     format: str = "access"
+    vhost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

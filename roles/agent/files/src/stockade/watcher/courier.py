@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from stockade.watcher.verdict import Verdict
 
 MAX_PENDING = 10_000  # verdicts
 BATCH = 100  # bans per request: far below the 64 KiB that a service may send
+TURN = 2.0  # seconds of asking before the service has its turn
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
 
 
@@ -40,6 +42,7 @@ class Courier:
         self._report = report
         self._pending: deque[Verdict] = deque()
         self._failures = 0
+        self._singly = 0  # verdicts to ask about one by one, because a batch with them was refused as a whole
         self._next_attempt = 0.0  # monotonic
 
     @property
@@ -54,28 +57,43 @@ class Courier:
                 self._report(verdict, "observed")
                 continue
             if len(self._pending) >= MAX_PENDING:
-                self._pending.popleft()
                 self.dropped += 1
+                self._report(self._pending.popleft(), "dropped")
             self._pending.append(verdict)
 
     def deliver(self, *, now: int, monotonic: float) -> bool:
-        """Ask the warden for what is pending; True if anything was answered. Never raises for a warden that fails."""
-        answered = False
-        while self._pending and monotonic >= self._next_attempt:
-            batch: list[Verdict] = []
-            while self._pending and len(batch) < BATCH:
-                verdict = self._pending.popleft()
-                remaining = verdict.remaining(now)
-                if remaining is not None and remaining <= 0:
-                    self.late += 1
-                else:
-                    batch.append(verdict)
-            if batch and not self._ask(batch, now):
-                self._pending.extendleft(reversed(batch))
+        """Ask the warden about one batch of what is pending; True if anything was answered.
+
+        Only one, and for `TURN` seconds at most, because the caller has a watchdog and signals to answer. Never raises
+        for a warden that fails.
+        """
+        answered = 0
+        deadline = time.monotonic() + TURN
+        while monotonic >= self._next_attempt and answered < BATCH and time.monotonic() < deadline:
+            batch = self._batch(now, 1 if self._singly else BATCH)
+            if not batch:
+                break
+            if self._ask(batch, now):
+                self._singly = max(0, self._singly - len(batch))
+                answered += len(batch)
+                continue
+            self._pending.extendleft(reversed(batch))
+            if not self._singly:
                 self._next_attempt = monotonic + _BACKOFF[min(self._failures, len(_BACKOFF)) - 1]
                 break
-            answered = answered or bool(batch)
-        return answered
+        return answered > 0
+
+    def _batch(self, now: int, size: int) -> list[Verdict]:
+        """Take up to `size` verdicts out whose ban would not be over."""
+        batch: list[Verdict] = []
+        while self._pending and len(batch) < size:
+            verdict = self._pending.popleft()
+            remaining = verdict.remaining(now)
+            if remaining is not None and remaining <= 0:
+                self.late += 1
+            else:
+                batch.append(verdict)
+        return batch
 
     def _ask(self, batch: list[Verdict], now: int) -> bool:
         """True if the warden decided about the batch, whatever it decided."""
@@ -87,8 +105,8 @@ class Courier:
             if error.code == INTERNAL or (error.code == UNAVAILABLE and not str(error).startswith("recorded")):
                 return self._failed(str(error))
             if len(batch) > 1 and error.code != UNAVAILABLE:  # one bad entry must not cost the others
-                answers = [self._ask([verdict], now) for verdict in batch]
-                return all(answers)
+                self._singly = len(batch)
+                return False
             self.problem = visible(str(error))
             outcomes = [self.problem] * len(batch)
         else:
@@ -103,6 +121,7 @@ class Courier:
     def _failed(self, reason: str) -> bool:
         self.problem = visible(reason)
         self._failures += 1
+        self._singly = 0
         return False
 
 

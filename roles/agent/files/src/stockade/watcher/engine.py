@@ -8,6 +8,7 @@ How a log is cut into calls of `feed` makes no difference to the verdicts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stockade.watcher import formats
@@ -26,7 +27,9 @@ class Engine:
         self.config = config
         kinds = sorted({rule.key for rule in config.rules})
         self.clients = clients or Clients(kinds=kinds)
-        self.formats = {entry.name: formats.create(entry.format, self.clients) for entry in config.inputs}
+        self.formats = {
+            entry.name: formats.create(entry, self.clients, inputs=len(config.inputs)) for entry in config.inputs
+        }
         self.rules = [
             Rate(
                 rule,
@@ -72,7 +75,7 @@ class Engine:
     def clock_set_back(self, now: int) -> None:
         """Drop counts that lie in the future."""
         for rule in self.rules:
-            rule.forget_future(now)
+            rule.forget_future(now + FUTURE)
 
     def refresh_clients(self) -> None:
         """Notice that the host got or lost addresses."""
@@ -80,12 +83,33 @@ class Engine:
             for parser in self.formats.values():
                 parser.forget()
 
-    def dump(self) -> dict[str, Any]:
-        """The counts of every rule, by name (see Rate.dump)."""
-        return {rule.rule.name: rule.dump() for rule in self.rules}
-
-    def load(self, saved: dict[str, Any]) -> None:
-        """Go on from a `dump`; rules it does not know start at nothing. Raises KeyError, TypeError, ValueError."""
+    def forget(self, rule_name: str, key: str) -> None:
+        """The verdict of that rule about that client got lost."""
         for rule in self.rules:
-            if rule.rule.name in saved:
-                rule.load(saved[rule.rule.name])
+            if rule.rule.name == rule_name:
+                rule.forget(key)
+
+    def counts(self) -> dict[str, Any]:
+        """What each rule counts, by name: the `records` are of use only to those that still count the same."""
+        return {rule.rule.name: rule.counts for rule in self.rules}
+
+    def records(self) -> Iterator[list[Any]]:
+        """What is remembered, client by client: key, then the entry of each rule. To be used before the next `feed`.
+
+        One record for all rules, so that after loading they share the text of the key as they do in running.
+        """
+        for index, first in enumerate(self.rules):
+            for key in first.remembered():
+                if not any(rule.knows(key) for rule in self.rules[:index]):
+                    yield [key, {rule.rule.name: rule.entry(key) for rule in self.rules[index:] if rule.knows(key)}]
+
+    def load(self, counts: dict[str, Any], records: Iterable[list[Any]]) -> None:
+        """Go on from `counts` and `records`; rules that are not among them start at nothing.
+
+        Raises AttributeError, KeyError, TypeError, ValueError.
+        """
+        same = {rule.rule.name: rule for rule in self.rules if counts.get(rule.rule.name) == rule.counts}
+        for key, entries in records:
+            for name, entry in entries.items():
+                if name in same:
+                    same[name].restore(str(key), entry)

@@ -9,9 +9,8 @@ import argparse
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,9 @@ from stockade.watcher.config import Config
 from stockade.watcher.courier import Courier, Warden
 from stockade.watcher.engine import Engine
 from stockade.watcher.inputs.file import FileInput
-from stockade.watcher.status import alarms, input_status, rule_status
+from stockade.watcher.inputs.resume import resumed
+from stockade.watcher.journal import ERROR, INFO, WARNING, Problems, log
+from stockade.watcher.status import Alarms, input_status, rule_status
 from stockade.watcher.verdict import Verdict
 
 POLL = 0.1  # seconds between two looks at quiet logs: a stat each
@@ -35,13 +36,6 @@ STATUS = 5.0
 HOUSEKEEPING = 30.0
 WARDEN_TIMEOUT = 5.0
 _SETBACK = 60  # seconds the clock may go back before counts are dropped
-_ERROR, _WARNING, _INFO = 3, 4, 6
-
-
-def log(priority: int, text: str) -> None:
-    """One line to the journal (sd-daemon(3) prefix), or plain to a terminal."""
-    prefix = f"<{priority}>" if os.environ.get("JOURNAL_STREAM") else ""
-    print(f"{prefix}{text}", file=sys.stderr, flush=True)
 
 
 class Service:
@@ -70,7 +64,8 @@ class Service:
         self._inputs: dict[str, FileInput] = {}
         self._not_before: dict[str, int] = {}
         self._bans = 0
-        self._problems: dict[str, str] = {}  # what the problem is about -> the problem
+        self._alarms = Alarms()
+        self._problems = Problems()
         self._dirty = False
         self._save_due = 0.0
         self._due: dict[str, float] = {}
@@ -101,13 +96,15 @@ class Service:
             self.reload()
         now = int(self._clock())
         if now < self._last_now - _SETBACK:
-            log(_WARNING, f"the clock was set back by {self._last_now - now}s: counts of the future are dropped")
+            log(WARNING, f"the clock was set back by {self._last_now - now}s: counts of the future are dropped")
             self.engine.clock_set_back(now)
+            fresh = now - self.engine.config.lookback
+            self._not_before = {name: min(edge, fresh) for name, edge in self._not_before.items()}
         self._last_now = now
         busy = sum(self._read(name, now) for name in self._inputs) > 0
-        if self.courier.deliver(now=now, monotonic=time.monotonic()):
+        if answered := self.courier.deliver(now=now, monotonic=time.monotonic()):
             self._save_due = min(self._save_due, time.monotonic() + 1)
-        self._set_problem("warden", self.courier.problem)
+        self._problems.set("warden", self.courier.problem)
         if self._dirty and time.monotonic() >= self._save_due:
             self.save()
         if self._every("housekeeping", HOUSEKEEPING):
@@ -116,32 +113,33 @@ class Service:
                 self.engine.sweep(now)
         if self._every("status", STATUS):
             self._write_status("watching")
-        return busy
+        return busy or (answered and bool(self.courier.pending))
 
     def reload(self) -> None:
         """Take over the configuration on disk; a wrong one is reported and the old one kept."""
         try:
             config = configuration.read(self._config_path)
         except ConfigError as error:
-            self._set_problem("configuration", f"not reloaded: {error}")
+            self._problems.set("configuration", f"not reloaded: {error}")
             return
-        self._set_problem("configuration", "")
-        before = self._snapshot()
+        self._problems.set("configuration", "")
+        header, before = self._header(), self.engine
         self.engine = Engine(config)
         for source in self._inputs.values():
             source.close()
-        self._go_on_from(before)
-        log(_INFO, f"configuration reloaded: {len(config.inputs)} inputs, {len(config.rules)} rules")
+        self.engine.load(header["rules"], before.records())
+        self._open_inputs(header["inputs"])
+        log(INFO, f"configuration reloaded: {len(config.inputs)} inputs, {len(config.rules)} rules")
 
     def save(self) -> None:
         """Write positions, counts and pending verdicts; a failure is a problem in `status`, not the end."""
         began = time.monotonic()
         if self._state_path is not None:
             try:
-                state.save(self._state_path, self._snapshot())
-                self._set_problem("state", "")
+                state.save(self._state_path, self._header(), self._records())
+                self._problems.set("state", "")
             except state.StateError as error:
-                self._set_problem("state", str(error))
+                self._problems.set("state", str(error))
         self._dirty = False
         took = time.monotonic() - began
         self._save_due = time.monotonic() + max(SAVE, 50 * took)  # at most 2 % of the time goes into saving
@@ -157,21 +155,14 @@ class Service:
                 break
             self._dirty = True
             self.courier.take(self.engine.feed(lines, source=name, now=now, not_before=self._not_before[name]))
-        self._set_problem(f"input {name}", source.problem)
+        self._problems.set(f"input {name}", source.problem)
         return bool(lines)
 
     def _report(self, verdict: Verdict, outcome: str) -> None:
         self._bans += outcome in ("banned", "renewed")
-        log(_WARNING if outcome != "unchanged" else _INFO, verdict.journal(outcome))
-
-    def _set_problem(self, about: str, problem: str) -> None:
-        """Keep a problem for `status`, and say it when it is new."""
-        if problem and self._problems.get(about) != problem:
-            log(_ERROR, problem)
-        if problem:
-            self._problems[about] = problem
-        elif self._problems.pop(about, None):
-            log(_INFO, f"{about}: well again")
+        if outcome == "dropped":
+            self.engine.forget(verdict.rule, verdict.network)
+        log(WARNING if outcome != "unchanged" else INFO, verdict.journal(outcome))
 
     def _every(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -182,52 +173,57 @@ class Service:
 
     # -- state --
 
-    def _snapshot(self) -> dict[str, Any]:
-        paths = {entry.name: entry.path for entry in self.engine.config.inputs}
+    def _header(self) -> dict[str, Any]:
         return {
             "inputs": {
-                name: {"path": paths[name], "not_before": self._not_before[name], "position": source.position()}
+                name: {"path": source.path, "not_before": self._not_before[name], "position": source.position()}
                 for name, source in self._inputs.items()
             },
-            "rules": self.engine.dump(),
-            "pending": [verdict.as_dict() for verdict in self.courier.pending],
+            "rules": self.engine.counts(),
         }
 
+    def _records(self) -> Iterator[Any]:
+        yield from (verdict.as_dict() for verdict in self.courier.pending)
+        yield from self.engine.records()
+
     def _restore(self) -> None:
-        saved: dict[str, Any] = {}
-        if self._state_path is not None:
-            try:
-                saved = state.load(self._state_path)
-            except state.StateError as error:
-                log(_ERROR, str(error))
+        """Go on from the saved state, or from nothing if there is none or it cannot be used."""
         try:
-            self._go_on_from(saved)
-            self.courier.take(Verdict(**entry) for entry in saved.get("pending", ()))
+            records: Iterator[Any] = iter(()) if self._state_path is None else state.load(self._state_path)
+            header: dict[str, Any] = next(records, {})
+            if header.get("poisoned"):
+                log(ERROR, "the last start ended while it loaded the state: counts start at nothing, positions stay")
+            self.engine.load(header.get("rules", {}), self._without_verdicts(records))
+            self.engine.clock_set_back(self._started)
+            self._open_inputs(header.get("inputs", {}))
+        except state.StateError as error:
+            log(ERROR, str(error))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             assert self._state_path is not None
             state.discard(self._state_path)
-            log(_ERROR, f"{self._state_path} cannot be used ({error!r}): moved aside, counting starts at nothing")
-            self.engine = Engine(self.engine.config)
-            self._go_on_from({})
+            log(ERROR, f"{self._state_path} cannot be used ({error!r}): moved aside, counting starts at nothing")
+        else:
+            return
+        self.engine = Engine(self.engine.config)
+        self._open_inputs({})
 
-    def _go_on_from(self, saved: dict[str, Any]) -> None:
-        """Open the inputs where `saved` left them, load its counts. Raises on anything that is not a snapshot."""
-        self.engine.load(saved.get("rules", {}))
-        known = saved.get("inputs", {})
-        self._inputs = {}
-        for entry in self.engine.config.inputs:
-            before = known.get(entry.name, {})
-            same = before.get("path") == entry.path
-            position = before.get("position") if same else None
-            # A log seen for the first time counts no further back than the look-back.
-            fresh = int(self._clock()) - self.engine.config.lookback
-            self._not_before[entry.name] = int(before["not_before"]) if same else fresh
-            self._inputs[entry.name] = FileInput(
-                entry.path,
-                time_of=self.engine.formats[entry.name].time_of,
-                not_before=self._not_before[entry.name],
-                position=position,
-            )
+    def _without_verdicts(self, records: Iterator[Any]) -> Iterator[Any]:
+        """The records about clients; pending verdicts go to the courier on the way."""
+        for record in records:
+            if isinstance(record, dict):
+                self.courier.take([Verdict(**record)])
+            else:
+                yield record
+
+    def _open_inputs(self, known: dict[str, Any]) -> None:
+        """Open the inputs where they were left. Raises on anything that is not the inputs of a header."""
+        fresh = int(self._clock()) - self.engine.config.lookback
+        formats = self.engine.formats
+        self._inputs = {
+            entry.name: resumed(entry.path, known.get(entry.name, {}), fresh, formats[entry.name].time_of)
+            for entry in self.engine.config.inputs
+        }
+        self._not_before = {name: source.not_before for name, source in self._inputs.items()}
 
     # -- status --
 
@@ -235,7 +231,10 @@ class Service:
         """What `stockade status` and `ban_facts` tell about the watcher."""
         now = int(self._clock())
         inputs = [input_status(source, self.engine, name, now) for name, source in self._inputs.items()]
-        problems = [*self._problems.values(), *alarms(inputs, self.engine, self.courier)]
+        problems = [
+            *self._problems.texts,
+            *self._alarms.look(inputs, self.engine, self.courier, monotonic=time.monotonic()),
+        ]
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -266,7 +265,7 @@ class Service:
             temporary.write_text(json.dumps(self.status(word)), encoding="ascii")
             os.replace(temporary, self._status_path)
         except OSError as error:
-            self._set_problem("status", f"cannot write {self._status_path}: {error.strerror}")
+            self._problems.set("status", f"cannot write {self._status_path}: {error.strerror}")
 
 
 def main(argv: list[str]) -> int:
@@ -280,7 +279,7 @@ def main(argv: list[str]) -> int:
     try:
         config = configuration.read(options.config)
     except ConfigError as error:
-        log(_ERROR, str(error))
+        log(ERROR, str(error))
         return 2
     watcher = Service(
         config,

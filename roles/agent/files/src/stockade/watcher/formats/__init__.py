@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from stockade.watcher.clients import Clients
-from stockade.watcher.formats.access import AccessFormat
+from stockade.watcher.config import Input
+from stockade.watcher.formats.access import CACHE_LIMIT, AccessFormat
 
 FORMATS = {"access": AccessFormat}
 
 
-def create(name: str, clients: Clients) -> AccessFormat:
-    """A parser of that format with counters of its own."""
-    return FORMATS[name](clients)
+def create(entry: Input, clients: Clients, *, inputs: int = 1) -> AccessFormat:
+    """The parser of an input with counters of its own; `inputs` share the memory for what is remembered."""
+    return FORMATS[entry.format](clients, vhost=entry.vhost, cache_limit=CACHE_LIMIT // inputs)

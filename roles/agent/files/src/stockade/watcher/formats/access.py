@@ -10,8 +10,10 @@ header that nginx may put first) cannot stand in for the address or the time:
 
 - Servers write `"` in a variable as `\\"` or `\\x22`, so the first plain quote of a line opens the request, whatever
   the user name holds; the time stands directly before it, and all before the time is the address part.
-- The identd field is always `-`. If the second word is `-`, the first one is the address; else the third one must be
-  `-` and the second one is the address. A user name of many words changes neither.
+- The address is the first word, or the second one where the input is declared to begin with a virtual host; behind it
+  stands the identd field, which is always `-`. What does not look so is not parsed, whatever could be made of it.
+- Behind a virtual host, a line is not parsed either if another word of it could be the address: a Host header with
+  blanks, which nginx logs as `$http_host`, would be such a line.
 """
 
 from __future__ import annotations
@@ -35,18 +37,25 @@ _TIME = re.compile(rb"\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([
 _CUT = -len(b"[10/Oct/2000:13:55:36 -0700] ")  # where the time begins, from the opening quote
 _QUOTED = rb'((?:[^"\\]|\\.)*)'  # up to the next plain quote; cannot backtrack
 _LINE = re.compile(_QUOTED + rb'"' + _QUOTED + rb'"(.*)', re.DOTALL)
-_CACHE_LIMIT = 32_768  # entries each: about 6 MB; bounded because a client chooses the user name
+CACHE_LIMIT = 32_768  # entries of each kind, for all inputs together: about 6 MB
 
 
 class AccessFormat:
-    """Parser of access logs. `parsed` and `unparsed` count lines."""
+    """Parser of access logs, with `vhost` of those that begin with a virtual host.
 
-    def __init__(self, clients: Clients) -> None:
+    `parsed` and `unparsed` count lines; `cache_limit` is how many times, and how many addresses, it remembers.
+    """
+
+    def __init__(self, clients: Clients, *, vhost: bool = False, cache_limit: int = CACHE_LIMIT) -> None:
         self.parsed = 0
         self.unparsed = 0
         self._clients = clients
+        self._vhost = vhost
+        self._cache_limit = max(1, cache_limit)
         self._times: dict[bytes, int] = {}
-        self._heads: dict[bytes, Client] = {}  # everything before the time -> client
+        # `ADDRESS - - ` -> client. So written because it is all that stands before the time in most lines. Never with
+        # a user or a host: clients choose these, and could have as many as they like.
+        self._heads: dict[bytes, Client] = {}
 
     def forget(self) -> None:
         """Drop what is remembered about clients (after the host's own addresses changed)."""
@@ -60,11 +69,11 @@ class AccessFormat:
         """
         events: list[Event] = []
         times, heads, cut = self._times, self._heads, _CUT
-        unparsed = 0
+        unparsed, plain = 0, not self._vhost
         for line in lines:
             try:
                 head, request, fields = line.split(b'"', 2)
-                time, client = times[head[cut:]], heads.get(head[:cut])
+                time, client = times[head[cut:]], heads.get(head[:cut]) if plain else None
                 odd = fields[:5] not in _STATUS or b"\\" in request
             except (ValueError, KeyError):
                 odd = True
@@ -117,28 +126,32 @@ class AccessFormat:
             )  # fmt: skip
         except ValueError:
             return None
-        if len(self._times) >= _CACHE_LIMIT:
+        if len(self._times) >= self._cache_limit:
             self._times.clear()
         self._times[text] = time = int(moment.timestamp())
         return time
 
     def _client(self, head: bytes) -> Client | None:
-        words = head.split(b" ", 3)
-        if len(words) < 4 or not head.endswith(b" "):
+        """The client of what stands before the time."""
+        words = head.split(b" ")
+        if len(words) < 4 + self._vhost or words[-1] or words[1 + self._vhost] != b"-":
             return None
-        if words[1] == b"-":
-            address = words[0]
-        elif words[2] == b"-":
-            address = words[1]
-        else:
+        if self._vhost and any(
+            ident == b"-" and self._resolve(word) is not None for word, ident in zip(words[3:], words[4:], strict=False)
+        ):
             return None
-        try:
-            client = self._clients.resolve(address)
-        except ValueError:  # UnicodeDecodeError too
-            return None
-        if len(self._heads) >= _CACHE_LIMIT:
-            self._heads.clear()
-        if len(head) <= 128:
+        return self._resolve(words[self._vhost])
+
+    def _resolve(self, address: bytes) -> Client | None:
+        head = address + b" - - "
+        client = self._heads.get(head)
+        if client is None:
+            try:
+                client = self._clients.resolve(address)
+            except ValueError:  # UnicodeDecodeError too
+                return None
+            if len(self._heads) >= self._cache_limit:
+                self._heads.clear()
             self._heads[head] = client
         return client
 

@@ -17,16 +17,19 @@ import stat
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+from stockade.watcher.inputs.start import TimeOf, offset_of
 
 CHUNK = 256 * 1024  # bytes read at once
 MAX_LINE = 64 * 1024  # bytes; longer lines are skipped and counted
 DRAIN = 60.0  # seconds without a new line after which a rotated file is closed
 MAX_DRAINING = 3
 _HEAD = 256  # first bytes of a file that tell it from its successor
-_STEP = 64 * 1024  # bytes: where the search for a start by time goes over to reading
+_RETRY = (1.0, 5.0, 30.0, 60.0)  # seconds until a file that cannot be read is opened again
 
-TimeOf = Callable[[bytes], int | None]
+_Used = TypeVar("_Used")
 
 
 class Source:
@@ -127,11 +130,13 @@ class FileInput:
         self.path = path
         self.problem = ""
         self._time_of = time_of
-        self._not_before = not_before
+        self.not_before = not_before
         self._current: Source | None = None
         self._draining: list[tuple[Source, float]] = []  # rotated files, and when each gave its last line
         self._skipped = 0  # by files that are closed now
         self._position = position
+        self._failures = 0
+        self._retry_at = 0.0  # monotonic
 
     @property
     def skipped(self) -> int:
@@ -139,8 +144,11 @@ class FileInput:
         return self._skipped + sum(source.skipped for source in self._sources())
 
     def behind(self) -> int:
-        """Bytes that wait to be read."""
-        return sum(source.behind() for source in self._sources())
+        """Bytes that wait to be read, as far as the file system tells."""
+        try:
+            return sum(source.behind() for source in self._sources())
+        except OSError:
+            return 0
 
     def position(self) -> dict[str, Any] | None:
         """Where to go on after a restart; None if nothing was ever open."""
@@ -152,11 +160,27 @@ class FileInput:
     def close(self) -> None:
         """Close all files."""
         for source in self._sources():
-            source.close()
+            with contextlib.suppress(OSError):
+                source.close()
         self._draining, self._current = [], None
 
     def read(self) -> list[bytes]:
-        """The next complete lines, those of rotated files first; empty if there is nothing new."""
+        """The next complete lines, those of rotated files first; empty if there is nothing new or it cannot be read."""
+        if time.monotonic() < self._retry_at:
+            return []
+        try:
+            lines = self._next_lines()
+        except OSError as error:  # a disk that fails, a network share that went away
+            self.problem = f"{self.path}: {error.strerror}"
+            self._position, self._skipped = self.position(), self.skipped
+            self.close()
+            self._retry_at = time.monotonic() + _RETRY[min(self._failures, len(_RETRY) - 1)]
+            self._failures += 1
+            return []
+        self._failures = 0
+        return lines
+
+    def _next_lines(self) -> list[bytes]:
         if self._current is None and not self._first_open():
             return []
         lines = self._drain() or self._read_current()
@@ -198,7 +222,7 @@ class FileInput:
         fd = self._open(self.path)
         if fd is None:
             return False
-        fresh = Source(fd)
+        fresh = _closed_on_error(fd, Source)
         for source in self._sources():  # the path names a file again that is still open: go on where it was
             if source.identity == fresh.identity:
                 fresh.close()
@@ -214,21 +238,22 @@ class FileInput:
         fd = self._open(self.path)
         if fd is None:
             return False
-        position, self._position = self._position, None
-        if position is None:
-            self._current = Source(fd, offset_of(fd, self._not_before, self._time_of))
-            return True
-        try:
-            self._current = Source.resume(fd, position)
-            for saved in [*position.get("rotated", ()), *([] if self._current else [position])]:
-                self._resume_rotated(saved)
-        except (KeyError, TypeError, ValueError):  # a state file that something else wrote
-            self._current = None
-        if self._current is None:  # rotated or truncated meanwhile: all in it is new
-            self._current = Source(fd)
+        self._current = _closed_on_error(fd, self._first_source)
+        self._position = None
         return True
 
-    def _resume_rotated(self, position: dict[str, Any]) -> None:
+    def _first_source(self, fd: int) -> Source:
+        if self._position is None:
+            return Source(fd, offset_of(fd, self.not_before, self._time_of))
+        try:
+            source = Source.resume(fd, self._position)
+            for saved in [*self._position.get("rotated", ()), *([] if source else [self._position])]:
+                self._resume_rotated(saved, source)
+        except (KeyError, TypeError, ValueError):  # a state file that something else wrote
+            source = None
+        return source or Source(fd)  # rotated or truncated meanwhile: all in it is new
+
+    def _resume_rotated(self, position: dict[str, Any], current: Source | None) -> None:
         """Find the file that was read before a restart among its rotated neighbours."""
         folder, name = os.path.split(self.path)
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -237,10 +262,10 @@ class FileInput:
                     fd = self._open(entry.path)
                     if fd is None:
                         return
-                    source = Source.resume(fd, position)
+                    source = _closed_on_error(fd, partial(Source.resume, position=position))
                     if source is None:
                         os.close(fd)
-                    elif self._current is None or source.identity != self._current.identity:
+                    elif current is None or source.identity != current.identity:
                         self._draining.append((source, time.monotonic()))
                     else:
                         source.close()
@@ -260,34 +285,10 @@ class FileInput:
         return fd
 
 
-def offset_of(fd: int, not_before: int, time_of: TimeOf) -> int:
-    """Offset of a line start in an existing log so that the lines before it are older than `not_before`.
-
-    Halves the file by time, which takes a few reads in a log of any size; a log whose times are out of order is read
-    from too early rather than too late, the engine leaves old lines out.
-    """
-    low, high = 0, os.fstat(fd).st_size
-    while high - low > _STEP:
-        middle = (low + high) // 2
-        start, moment = _first_time(fd, middle, high, time_of)
-        if moment is None or moment >= not_before:
-            high = middle
-        else:
-            low = start
-    return low
-
-
-def _first_time(fd: int, offset: int, end: int, time_of: TimeOf) -> tuple[int, int | None]:
-    """Start and time of the first line behind `offset` that has one."""
-    while offset < end:
-        data = os.pread(fd, CHUNK, offset)
-        start = data.find(b"\n") + 1
-        if not start:
-            return offset, None
-        while (newline := data.find(b"\n", start)) >= 0:
-            moment = time_of(data[start:newline])
-            if moment is not None:
-                return offset + start, moment
-            start = newline + 1
-        offset += max(1, start - 1)
-    return offset, None
+def _closed_on_error(fd: int, use: Callable[[int], _Used]) -> _Used:
+    """What `use` makes of an open file, which is closed if it cannot be read."""
+    try:
+        return use(fd)
+    except OSError:
+        os.close(fd)
+        raise

@@ -4,8 +4,9 @@
 """Rule `rate`: `maxretry` requests of one client within `findtime` seconds.
 
 The window slides: what counts is the time between the newest request and the one `maxretry - 1` before it, so the turn
-of a minute hides nothing. Times are those of the log. After a verdict the client starts at nothing, and nothing more is
-said about it until its ban would be over.
+of a minute hides nothing. Times are those of the log. After a verdict the client starts at nothing, and for a moment
+nothing more is said about it: requests under way would be a second verdict. Not for as long as the ban: somebody may
+lift that, and only the warden knows; it answers a ban that still runs with `unchanged`.
 
 A window is a string of four-byte times, ascending. It compares and slices as bytes do, takes a third of the memory of a
 list, and one request alone costs nothing beside its key: its time is shared by all clients of that second.
@@ -13,11 +14,10 @@ list, and one request alone costs nothing beside its key: its time is shared by 
 
 from __future__ import annotations
 
-import math
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stockade.watcher.config import RateRule
@@ -25,6 +25,7 @@ from stockade.watcher.formats.access import Event, is_static
 from stockade.watcher.verdict import Verdict
 
 MAX_TRACKED = 100_000  # clients
+QUIET = 60  # seconds after a verdict without another one, at most
 MAX_HELD = 3 * 2**20  # bytes of windows: 100,000 clients with 7 requests each
 LATEST = 2**32 - 1  # the last time (epoch seconds) a window can hold
 _SIZE = 4  # bytes of a time
@@ -47,8 +48,8 @@ class Rate:
         self._unchecked = 0
         self._windows: dict[str, bytes] = {}
         self._stamps: dict[int, bytes] = {}
-        # Key -> until when (log time) its last verdict holds.
-        self._banned: dict[str, float] = {}
+        # Key -> until when (log time) nothing is said about it after its last verdict.
+        self._quiet: dict[str, int] = {}
 
     @property
     def tracked(self) -> int:
@@ -67,7 +68,7 @@ class Rate:
             stamp = stamps.get(time) or self._stamp(time)
             window = windows.get(key)
             if window is None:
-                if time < self._banned.get(key, 0):
+                if time <= self._quiet.get(key, 0):
                     continue
                 if len(windows) >= self._max_tracked:
                     self._make_room(time)
@@ -93,40 +94,59 @@ class Rate:
         edge = _packed(max(0, now - self.rule.findtime))
         for key in [key for key, window in self._windows.items() if window[-_SIZE:] <= edge]:
             del self._windows[key]
-        for key in [key for key, until in self._banned.items() if until <= now]:
-            del self._banned[key]
+        for key in [key for key, until in self._quiet.items() if until < now]:
+            del self._quiet[key]
+
+    def forget(self, key: str) -> None:
+        """Speak about that client again: its verdict got lost."""
+        self._quiet.pop(key, None)
 
     def forget_future(self, now: int) -> None:
-        """Drop requests later than `now`: the clock was set back, and they would never leave their windows."""
+        """Drop requests and verdicts later than `now`: the clock was set back, and they would never be over."""
         for key, window in list(self._windows.items()):
+            if window[-_SIZE:] <= _packed(now):
+                continue
             past = [time for time in unpack(window) if time <= now]
             if past:
                 self._windows[key] = pack(past)
             else:
                 del self._windows[key]
-
-    def dump(self) -> dict[str, Any]:
-        """What has to survive a restart. Not a copy: to be written before the next `feed`."""
-        banned = {key: None if until == math.inf else until for key, until in self._banned.items()}
-        return {"counts": self._counts, "banned": banned, "windows": self._windows}
-
-    def load(self, saved: dict[str, Any]) -> None:
-        """Go on from a `dump`; windows that counted something else (the rule was changed) are not taken over.
-
-        Windows may be hexadecimal, as they are saved. Raises KeyError, TypeError, ValueError if it is no dump.
-        """
-        self._banned = {str(key): math.inf if until is None else until for key, until in saved["banned"].items()}
-        if saved["counts"] != self._counts:
-            return
-        for key, window in saved["windows"].items():
-            times = unpack(window if isinstance(window, bytes) else bytes.fromhex(window))
-            if times:
-                # If maxretry was lowered meanwhile, one more request decides.
-                self._windows[str(key)] = pack(sorted(times)[-max(1, self.rule.maxretry - 1) :])
+        for key in [key for key, until in self._quiet.items() if until > now + self._silence]:
+            del self._quiet[key]
 
     @property
-    def _counts(self) -> list[Any]:
-        return [self.rule.key, self.rule.exclude_static, list(self.rule.inputs)]
+    def counts(self) -> list[Any]:
+        """What it counts and whether it bans: what is remembered about clients is of use to the same only."""
+        return [self.rule.key, self.rule.exclude_static, list(self.rule.inputs), self.rule.observe]
+
+    def remembered(self) -> Iterator[str]:
+        """Every client it remembers something about."""
+        yield from self._windows
+        yield from (key for key in self._quiet if key not in self._windows)
+
+    def knows(self, key: str) -> bool:
+        """True if it remembers something about that client."""
+        return key in self._windows or key in self._quiet
+
+    def entry(self, key: str) -> list[Any]:
+        """What it remembers about a client and what has to survive a restart: its window and its quiet time."""
+        return [self._windows.get(key, b""), self._quiet.get(key, 0)]
+
+    def restore(self, key: str, entry: list[Any]) -> None:
+        """Go on from an `entry`, its window may be hexadecimal. Raises TypeError, ValueError if it is none."""
+        window, until = entry
+        if until:
+            self._quiet[key] = int(until)
+        times = unpack(window if isinstance(window, bytes) else bytes.fromhex(window))
+        if len(times) == 1:
+            self._windows[key] = self._stamps.get(times[0]) or self._stamp(times[0])
+        elif times:
+            # If maxretry was lowered meanwhile, one more request decides.
+            self._windows[key] = pack(sorted(times)[-max(1, self.rule.maxretry - 1) :])
+
+    @property
+    def _silence(self) -> int:
+        return min(self.rule.findtime, QUIET)
 
     def _stamp(self, time: int) -> bytes:
         if len(self._stamps) >= _STAMPS:
@@ -142,9 +162,9 @@ class Rate:
             self._windows[key] = window[bisect_right(times, last - self.rule.findtime) * _SIZE :]
             return None
         self._windows.pop(key, None)
-        if len(self._banned) >= self._max_tracked:
-            self._banned = dict(sorted(self._banned.items(), key=lambda item: item[1])[self._max_tracked // 8 :])
-        self._banned[key] = math.inf if self.rule.duration is None else last + self.rule.duration
+        if len(self._quiet) >= self._max_tracked:
+            self._quiet = dict(sorted(self._quiet.items(), key=lambda item: item[1])[self._max_tracked // 8 :])
+        self._quiet[key] = last + self._silence
         self.verdicts += 1
         return Verdict(
             network=key,
