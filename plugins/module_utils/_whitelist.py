@@ -109,11 +109,11 @@ def resolve(names: list[str], seconds: float = RESOLVE_SECONDS) -> dict[str, lis
                 rows = []
             answers.put((name, sorted({str(row[4][0]) for row in rows})))
 
-    for _ in range(min(RESOLVERS, len(names))):
+    for _worker in range(min(RESOLVERS, len(names))):
         threading.Thread(target=work, daemon=True).start()  # a lookup cannot be broken off: the process ends it
     found = {}
     deadline = time.monotonic() + seconds
-    for _ in names:
+    for _answer in names:
         try:
             name, addresses = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
         except queue.Empty:

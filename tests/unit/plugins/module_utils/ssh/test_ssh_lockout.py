@@ -39,9 +39,10 @@ def judged(
     used: Used | None,
     *,
     password: bool = False,
-    now: dict[str, str] = ON,
-    then: dict[str, str] = HARD,
+    now: dict[str, str] | None = None,
+    then: dict[str, str] | None = None,
 ) -> tuple[str, list[str]]:
+    now, then = now or ON, then or HARD
     parsed = tuple(parse_authorized_keys(keys, "/home/operator/.ssh/authorized_keys"))
     account = Account("operator", 1000, (), password, False, parsed)
     before, after = (
@@ -123,8 +124,8 @@ class Journal:
     ("line", "used"),
     [
         (LINE, Used("publickey", PRINT)),
-        (LINE.split(":")[0].replace("publickey", "password"), Used("password")),
-        (LINE.split(":")[0].replace("publickey", "keyboard-interactive/pam"), Used("keyboard-interactive")),
+        (LINE.partition(":")[0].replace("publickey", "password"), Used("password")),
+        (LINE.partition(":")[0].replace("publickey", "keyboard-interactive/pam"), Used("keyboard-interactive")),
         (LINE.replace("operator", "alice"), None),
         (LINE.replace("40022", "40023"), None),
         ("Failed password for " + LINE, None),
