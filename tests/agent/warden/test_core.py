@@ -220,7 +220,7 @@ def test_permanent_bans_are_declared(host: Host) -> None:
     assert host.firewall.bans == {"203.0.113.9": None, "2001:db8:1::/48": None}
     again = host.ask("permanent_bans", list="scanners", entries=[{"network": "203.0.113.9"}])
     assert (again["added"], again["removed"]) == ([], ["2001:db8:1::/48"])
-    assert again["counts"] == {"added": 0, "removed": 1, "refused": 0, "total": 1}
+    assert again["counts"] == {"added": 0, "removed": 1, "refused": 0, "expired": 0, "total": 1}
     assert host.banned() == ["203.0.113.9"]
 
 
@@ -416,7 +416,7 @@ def test_bans_survive_a_restart(tmp_path: Any) -> None:
     [
         ({"op": "nothing"}, "unknown operation"),
         ({"op": "ban", "bans": "203.0.113.9"}, "a list is needed"),
-        ({"op": "ban", "bans": ["203.0.113.9"]}, "each entry is an object"),
+        ({"op": "ban", "bans": [["203.0.113.9"]]}, "each entry is an object"),
         ({"op": "ban", "wrong": 1}, "knows no 'wrong'"),
         ({"op": "ban", "bans": [{"network": "203.0.113.9", "until": 1}]}, "unknown key 'until'"),
         ({"op": "ban", "bans": [{"network": "203.0.113.9", "duration": "soon"}]}, "is not a duration"),

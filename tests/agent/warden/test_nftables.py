@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
+from netns import NetworkNamespace
 
-import stockade
-from stockade.addresses import Network
+from stockade.addresses import Network, parse_network
+from stockade.warden import nftables, ruleset
 from stockade.warden.firewall import FirewallError
 from stockade.warden.nftables import Nftables
 
@@ -28,20 +28,19 @@ pytestmark = pytest.mark.skipif(
 
 
 def net(text: str) -> Network:
-    return ipaddress.ip_network(text)
+    return parse_network(text)
 
 
 class Kernel:
     """A network namespace with nothing in it."""
 
     def __init__(self) -> None:
-        self.name = f"stockade-test-{os.getpid()}"
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.nft = ("ip", "netns", "exec", self.name, "nft")
+        self._namespace = NetworkNamespace()
+        self.nft = ("nft",)
         self.firewall = Nftables(self.nft)
 
     def remove(self) -> None:
-        subprocess.run(["ip", "netns", "delete", self.name], check=True)
+        self._namespace.leave()
 
     def script(self, text: str) -> None:
         subprocess.run([*self.nft, text], check=True)
@@ -115,8 +114,8 @@ def test_a_new_prefix_length_is_added_to_a_running_table(kernel: Kernel) -> None
 
 
 def test_more_than_fits_into_one_transaction(kernel: Kernel) -> None:
-    first = int(ipaddress.ip_address("198.18.0.0"))
-    bans: dict[Network, int | None] = {ipaddress.IPv4Network(first + n): 600 for n in range(5000)}
+    first = net("198.18.0.0").first
+    bans: dict[Network, int | None] = {Network(4, first + n, 32): 600 for n in range(5000)}
     kernel.firewall.synchronise(whitelist=[], bans=bans)
     assert kernel.listing().count("timeout 10m") == 5000
 
@@ -142,55 +141,102 @@ def test_everything_is_taken_out_and_only_that(kernel: Kernel) -> None:
     assert kernel.listing().strip() == "table inet somebody_elses { }"
 
 
-WATCHED = """
-import subprocess
-from ipaddress import ip_network
-from stockade.warden.nftables import Nftables
+def test_what_others_do_to_the_table_is_noticed_and_what_they_do_elsewhere_is_not(kernel: Kernel) -> None:
+    firewall = kernel.firewall
 
-firewall = Nftables(["nft"])
-nft = lambda *words: subprocess.run(["nft", *words], check=True, capture_output=True, text=True).stdout
-sync = lambda: firewall.synchronise(whitelist=[], bans={ip_network("203.0.113.9"): None})
-def seen(what):
-    print(what, firewall.disturbed(), firewall.present())
+    def seen() -> tuple[bool, bool]:
+        return firewall.disturbed(), firewall.present()
 
-seen("before")
-sync(); seen("own")
-firewall.apply(ban={ip_network("203.0.112.0/23"): 60}, lift=[]); seen("own again")
-nft("add table inet somebody_elses"); seen("other table"); seen("quiet")
-saved = nft("list", "ruleset")
-nft("flush ruleset"); seen("flushed"); sync(); seen("repaired")
-nft("flush chain inet stockade prerouting"); seen("chain emptied"); sync(); seen("repaired")
-open("saved.nft", "w").write("flush ruleset\\n" + saved)
-nft("-f", "saved.nft"); seen("restored"); sync(); seen("repaired")
-firewall.remove(); seen("removed")
-"""
+    assert seen() == (True, False)
+    kernel.start({"203.0.113.9": None})
+    assert seen() == (False, True)
+    firewall.apply(ban={net("203.0.112.0/23"): 60}, lift=[])
+    assert seen() == (False, True)
+    kernel.script("add table inet somebody_elses")
+    assert seen() == (False, True)
+    listing = subprocess.run([*kernel.nft, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    saved = "flush ruleset\n" + listing
+    kernel.script("flush ruleset")
+    assert seen() == (True, False)
+    kernel.start({"203.0.113.9": None})
+    assert seen() == (False, True)
+    kernel.script("flush chain inet stockade prerouting")
+    assert seen() == (True, True)
+    kernel.start({"203.0.113.9": None})
+    assert seen() == (False, True)
+    subprocess.run([*kernel.nft, "-f", "-"], input=saved, text=True, check=True)
+    assert seen() == (True, True)
+    kernel.start({"203.0.113.9": None})
+    assert seen() == (False, True)
+    firewall.remove()
+    assert seen() == (False, False)
 
 
-def test_what_others_do_to_the_table_is_noticed_and_what_they_do_elsewhere_is_not(
-    kernel: Kernel, tmp_path: Path
+def test_what_is_held_is_read_back(kernel: Kernel) -> None:
+    bans = {"203.0.113.9": 600, "198.51.100.0/24": None, "2001:db8:bad::/48": None, "2001:db8::9": 60}
+    whitelist = ("192.0.2.0/25", "203.0.113.7", "255.255.255.0/24", "2001:db8:1::/48")
+    kernel.start(bans, whitelist)
+    held = kernel.firewall.held()
+    assert {str(network): left for network, left in held.bans.items()}.keys() == bans.keys()
+    assert 590 <= (held.bans[net("203.0.113.9")] or 0) <= 600 and held.bans[net("198.51.100.0/24")] is None
+    assert {str(network) for network in held.whitelist} == set(whitelist)
+    kernel.firewall.remove()
+    assert kernel.firewall.held().bans == {} and kernel.firewall.held().whitelist == set()
+
+
+def test_dropped_packets_are_counted_for_each_ban(kernel: Kernel) -> None:
+    for words in (
+        "link add here type veth peer name there",
+        "netns add stockade-peer",
+        "link set there netns stockade-peer",
+        "addr add 198.51.100.1/24 dev here",
+        "link set here up",
+        "-n stockade-peer addr add 198.51.100.2/24 dev there",
+        "-n stockade-peer link set there up",
+    ):
+        subprocess.run(["ip", *words.split()], check=True)
+    try:
+        kernel.start({"198.51.100.2": 600, "198.51.100.3": 600})
+        send = "import socket; s = socket.socket(type=socket.SOCK_DGRAM)\n"
+        send += "for text in (b'1', b'2', b'3'): s.sendto(text, ('198.51.100.1', 9))"
+        subprocess.run(["ip", "netns", "exec", "stockade-peer", sys.executable, "-c", send], check=True)
+        asked = [net("198.51.100.2"), net("198.51.100.3"), net("203.0.113.9")]
+        deadline = time.monotonic() + 10  # the first waits for the neighbour to be found
+        while kernel.firewall.packets(asked)[net("198.51.100.2")] < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert kernel.firewall.packets(asked) == {net("198.51.100.2"): 3, net("198.51.100.3"): 0}
+    finally:
+        subprocess.run(["ip", "netns", "delete", "stockade-peer"], check=True)
+
+
+def test_a_set_that_somebody_took_away_is_an_error_and_the_next_comparison_repairs_it(kernel: Kernel) -> None:
+    kernel.start({"203.0.113.9": 600})
+    kernel.script("flush ruleset")
+    with pytest.raises(FirewallError, match="the kernel refused: No such file"):
+        kernel.firewall.apply(ban={net("203.0.113.10"): 600}, lift=[])
+    kernel.start({"203.0.113.9": 600, "203.0.113.10": 600})
+    assert "203.0.113.10" in kernel.listing()
+
+
+def test_a_right_element_keeps_its_counter_and_a_disturbed_listing_is_repeated(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = subprocess.run(
-        ["ip", "netns", "exec", kernel.name, sys.executable, "-c", WATCHED],
-        env={**os.environ, "PYTHONPATH": str(Path(stockade.__file__).parents[1])},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.splitlines() == [
-        "before True False",
-        "own False True",
-        "own again False True",
-        "other table False True",
-        "quiet False True",
-        "flushed True False",
-        "repaired False True",
-        "chain emptied True True",
-        "repaired False True",
-        "restored True True",
-        "repaired False True",
-        "removed False False",
-    ], done.stderr
+    kernel.start({"203.0.113.9": None, "203.0.113.10": 600})
+    listings = []
+    real = nftables.ruleset.elements
+
+    def disturbed(table: str, name: str) -> Iterator[ruleset.Element]:
+        listings.append(name)
+        yield from real(table, name)
+        if len(listings) == 1:
+            raise InterruptedError("the ruleset changed while it was listed")
+
+    monkeypatch.setattr(nftables.ruleset, "elements", disturbed)
+    changes = []
+    monkeypatch.setattr(nftables.ruleset, "drop", lambda *arguments: changes.append(arguments))
+    monkeypatch.setattr(nftables.ruleset, "put", lambda *arguments: changes.append(arguments))
+    kernel.start({"203.0.113.9": None, "203.0.113.10": 600})
+    assert listings == ["ban4_32", "ban4_32"] and changes == []
 
 
 def test_an_error_of_nft_is_told_in_its_words() -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from stockade.warden import protected, routes
+from stockade import addresses
+from stockade.warden import netlink, protected, routes
 
 SOURCE = Path(__file__).parents[3] / "roles" / "agent" / "files" / "src"
 NAMESPACE = pytest.mark.skipif(
@@ -71,8 +72,8 @@ def network() -> Iterator[Network]:
 def test_own_addresses_of_both_families(network: Network) -> None:
     network.ip("addr add 203.0.113.1 peer 203.0.113.2/32 dev d0", "addr add 198.51.100.3/24 dev d0")
     own = network.read("protected.own_addresses()")
-    assert {"198.51.100.2/32", "198.51.100.3/32", "2001:db8:1::2/128", "127.0.0.1/32", "::1/128"} <= own
-    assert "203.0.113.1/32" in own and "203.0.113.2/32" not in own, "the other end of a link is not this host"
+    assert {"198.51.100.2", "198.51.100.3", "2001:db8:1::2", "127.0.0.1", "::1"} <= own
+    assert "203.0.113.1" in own and "203.0.113.2" not in own, "the other end of a link is not this host"
 
 
 @NAMESPACE
@@ -86,8 +87,8 @@ def test_gateways_of_every_hop_table_and_family(network: Network) -> None:
         "route add blackhole 203.0.113.128/25",
     )
     assert network.read("protected.gateways()") == {
-        *("198.51.100.11/32", "198.51.100.12/32", "198.51.100.13/32"),
-        *("2001:db8:1::11/128", "2001:db8:1::12/128", "2001:db8:1::13/128", "2001:db8:1::14/128"),
+        *("198.51.100.11", "198.51.100.12", "198.51.100.13"),
+        *("2001:db8:1::11", "2001:db8:1::12", "2001:db8:1::13", "2001:db8:1::14"),
     }
 
 
@@ -143,14 +144,14 @@ def test_the_local_end_of_a_link_is_ours() -> None:
 def test_cut_and_broken_bytes_end_the_parsing() -> None:
     whole = route(attribute(5, packed("192.0.2.1")), attribute(9, hop(attribute(5, packed("192.0.2.2")))))
     message = struct.pack("=IHHII", 16 + len(whole), 24, 2, 1, 0) + whole
-    assert [(kind, bytes(body)) for kind, body in routes.parse_messages(message * 2)] == [(24, whole)] * 2
+    assert [(kind, bytes(body)) for kind, _flags, body in netlink.messages(message * 2)] == [(24, whole)] * 2
     for end in range(len(message)):
-        assert list(routes.parse_messages(message[:end])) == []
+        assert list(netlink.messages(message[:end])) == []
     for end in range(len(whole)):
         routes.parse_route(whole[:end])
     assert routes.parse_route(route(struct.pack("=HH", 0, 5))) == set()
     assert routes.parse_route(route(attribute(9, struct.pack("=HBBi", 0, 0, 0, 0)))) == set()
-    assert list(routes.parse_messages(struct.pack("=IHHII", 3, 24, 0, 0, 0))) == []
+    assert list(netlink.messages(struct.pack("=IHHII", 3, 24, 0, 0, 0))) == []
 
 
 def test_a_kernel_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,15 +165,15 @@ def test_a_kernel_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPat
 def test_a_long_reading_is_kept_for_a_while_and_a_short_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, took, readings = [1000.0], [0.0], []
 
-    def next_hops() -> set[routes.Address]:
+    def next_hops() -> set[addresses.Network]:
         clock[0] += took[0]
         readings.append(clock[0])
-        return {ipaddress.ip_address("192.0.2.1")}
+        return {addresses.parse_network("192.0.2.1")}
 
     monkeypatch.setattr(protected.routes, "next_hops", next_hops)
     monkeypatch.setattr(protected.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(protected, "_next_hops", protected._NextHops())
-    wanted = {ipaddress.ip_network("192.0.2.1")}
+    wanted = {addresses.parse_network("192.0.2.1")}
     assert protected.gateways() == protected.gateways() == wanted and len(readings) == 2
     took[0] = 0.05
     assert protected.gateways() == protected.gateways() == wanted and len(readings) == 3
@@ -200,7 +201,7 @@ def resolver(tmp_path: Path) -> Resolver:
 
 def test_three_servers_are_asked_and_no_more(resolver: Resolver) -> None:
     lines = "".join(f"nameserver 192.0.2.{number}\n" for number in range(1, 6))
-    assert resolver.read(f"search example.org\n{lines}") == {"192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"}
+    assert resolver.read(f"search example.org\n{lines}") == {"192.0.2.1", "192.0.2.2", "192.0.2.3"}
 
 
 @pytest.mark.parametrize(
@@ -222,19 +223,19 @@ def test_three_servers_are_asked_and_no_more(resolver: Resolver) -> None:
     ],
 )
 def test_what_is_no_server_elsewhere_protects_nothing(resolver: Resolver, line: str) -> None:
-    assert resolver.read(f"{line}\nnameserver 192.0.2.9\n") == {"192.0.2.9/32"}
+    assert resolver.read(f"{line}\nnameserver 192.0.2.9\n") == {"192.0.2.9"}
 
 
 def test_behind_the_stub_of_resolved_are_the_real_servers(resolver: Resolver) -> None:
     real = "nameserver 192.0.2.1\nnameserver 2001:db8::1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
     stub = "nameserver 127.0.0.53\noptions edns0 trust-ad\n"
     assert resolver.read(stub) == set()
-    assert resolver.read(stub, real) == {"192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::1/128"}
-    assert resolver.read("nameserver 192.0.2.8\n", real) == {"192.0.2.8/32"}
+    assert resolver.read(stub, real) == {"192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"}
+    assert resolver.read("nameserver 192.0.2.8\n", real) == {"192.0.2.8"}
 
 
 def test_a_zone_and_a_mapped_address_are_the_address(resolver: Resolver) -> None:
-    assert resolver.read("nameserver fe80::1%eth0\nnameserver ::ffff:192.0.2.5\n") == {"fe80::1/128", "192.0.2.5/32"}
+    assert resolver.read("nameserver fe80::1%eth0\nnameserver ::ffff:192.0.2.5\n") == {"fe80::1", "192.0.2.5"}
 
 
 def test_no_resolver_at_all(tmp_path: Path) -> None:

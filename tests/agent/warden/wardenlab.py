@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stockade.addresses import Network, format_network
+from stockade.addresses import Network, parse_network
 from stockade.warden.callers import ROOT, Caller
 from stockade.warden.config import WardenConfig
 from stockade.warden.core import Warden
-from stockade.warden.firewall import FirewallError
+from stockade.warden.firewall import FirewallError, Held
 from stockade.warden.policy import Surroundings
 from stockade.warden.registry import Registry
 
@@ -24,12 +23,14 @@ class RecordedFirewall:
     """A fake firewall: it keeps what it was told in a dict, and refuses while `broken` is set."""
 
     name = "recorded"
+    subtracts = True
 
     def __init__(self) -> None:
         self.bans: dict[str, int | None] = {}
         self.whitelist: set[str] = set()
         self.broken = False
         self.gone = False
+        self.dropped = 0  # packets, by each ban
 
     def _check(self) -> None:
         if self.broken:
@@ -37,19 +38,19 @@ class RecordedFirewall:
 
     def synchronise(self, *, whitelist: Iterable[Network], bans: Mapping[Network, int | None]) -> None:
         self._check()
-        self.bans = {format_network(network): left for network, left in bans.items()}
-        self.whitelist = {format_network(network) for network in whitelist}
+        self.bans = {str(network): left for network, left in bans.items()}
+        self.whitelist = {str(network) for network in whitelist}
         self.gone = False
 
     def set_whitelist(self, whitelist: Iterable[Network]) -> None:
         self._check()
-        self.whitelist = {format_network(network) for network in whitelist}
+        self.whitelist = {str(network) for network in whitelist}
 
     def apply(self, *, ban: Mapping[Network, int | None], lift: Iterable[Network]) -> None:
         self._check()
-        self.bans.update({format_network(network): left for network, left in ban.items()})
+        self.bans.update({str(network): left for network, left in ban.items()})
         for network in lift:
-            self.bans.pop(format_network(network), None)
+            self.bans.pop(str(network), None)
 
     def remove(self) -> None:
         self._check()
@@ -60,6 +61,14 @@ class RecordedFirewall:
 
     def disturbed(self) -> bool:
         return self.gone
+
+    def held(self) -> Held:
+        self._check()
+        bans = {parse_network(text): left for text, left in self.bans.items()}
+        return Held(bans, {parse_network(text) for text in self.whitelist})
+
+    def packets(self, networks: Iterable[Network]) -> dict[Network, int]:
+        return {network: self.dropped for network in networks if str(network) in self.bans}
 
 
 class Host:
@@ -75,8 +84,8 @@ class Host:
 
     def _warden(self) -> Warden:
         around = Surroundings(
-            own=frozenset({ipaddress.ip_network("198.51.100.10"), ipaddress.ip_network("2001:db8::10")}),
-            reachable=frozenset({ipaddress.ip_network("198.51.100.1")}),
+            own=frozenset({parse_network("198.51.100.10"), parse_network("2001:db8::10")}),
+            reachable=frozenset({parse_network("198.51.100.1")}),
         )
         warden = Warden(
             registry=self.registry,

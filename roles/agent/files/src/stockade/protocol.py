@@ -22,6 +22,7 @@ INVALID = "invalid"  # the request is not understood, or an entry is not what it
 REFUSED = "refused"  # understood, and against a rule (whitelisted, own address, too wide)
 DENIED = "denied"  # this caller may not ask that
 UNAVAILABLE = "unavailable"  # recorded or enforced only in part: the message says which half is missing
+QUOTA = "quota"  # this caller asked for more than its share: nothing was done, the message says when to ask again
 INTERNAL = "internal"
 
 

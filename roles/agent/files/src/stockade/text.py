@@ -10,6 +10,8 @@ import unicodedata
 
 def visible(text: str, limit: int = 200) -> str:
     """`text` with control, bidirectional and other invisible characters written as escapes, at most `limit` long."""
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
     shown = "".join(_visible(char) for char in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
@@ -20,10 +22,10 @@ def _visible(char: str) -> str:
     return char.encode("unicode_escape").decode() if char != "\xa0" else " "
 
 
-def reason(value: object) -> str:
+def reason(value: object, name: str = "reason") -> str:
     """A reason as the registry keeps it: text of at most 200 characters. Raises ValueError if it is none."""
     if not isinstance(value, str):
-        raise ValueError("a reason is text")
+        raise ValueError(f"a {name} is text")
     if len(value) > 200:
-        raise ValueError(f"the reason has {len(value)} characters (at most 200)")
+        raise ValueError(f"the {name} has {len(value)} characters (at most 200)")
     return visible(value)

@@ -8,15 +8,16 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
 from stockade.client import WardenUnavailable
-from stockade.config import ConfigError
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,20 +26,30 @@ def main(arguments: Sequence[str]) -> int:
         return _service(arguments[0], list(arguments[1:]))
     from stockade.cli.parser import parse  # services start without argparse
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a console of another encoding shows what it can
     options = parse(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except ProtocolError as error:
         _complain(str(error))
         return USAGE if error.code == INVALID else FAILED
-    except ConfigError as error:
-        _complain(str(error))
-        return USAGE
     except WardenUnavailable as error:
         _complain(str(error))
+        if isinstance(error.__context__, PermissionError):
+            _complain("only root and the agent's services may ask the warden: try again with sudo")
         return FAILED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe left: nothing to say, and nobody to say it to
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        # The answer did not get out: the reader of a pipe left, or a disk is full. What is buffered cannot get out
+        # at the end either, and the interpreter would say so once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            _complain(f"the answer could not be written: {error.strerror}")
         return FAILED
 
 

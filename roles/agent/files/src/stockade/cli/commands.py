@@ -8,28 +8,31 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
+import time
 from typing import Any
 
-from stockade.cli.tables import moment, table, until
+from stockade.cli.tables import ago, coloured, left, minute, moment, table, until
 from stockade.client import Client
-from stockade.config import ConfigError
+from stockade.durations import human
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
-from stockade.warden import config as warden_config
 
-BAN_COLUMNS = ("address", "source", "reason", "since", "until")
+BAN_COLUMNS = ("address", "source", "since", "left", "reason")
+WHITELIST_COLUMNS = ("network", "list", "left", "comment")
+STATES = {"banned": "banned", "renewed": "renewed, banned", "unchanged": "was banned already,"}
+STATE_COLOURS = {"enforcing": "green", "released": "yellow", "degraded": "red"}
 
 
 def ban(options: argparse.Namespace) -> int:
     """`stockade ban`."""
     extra = {} if options.duration is None else {"duration": options.duration}
-    wanted = [{"network": text, "reason": options.reason, **extra} for text in options.networks]
+    wanted = [{"network": text, "reason": options.reason, **extra} for text in _apart(options.networks)]
     result = Client().call("ban", bans=wanted, force=options.force)
     lines = []
     for item in result["results"]:
         holes = f", except {', '.join(item['holes'])}" if item["holes"] else ""
-        lines.append(f"{item['network']}: {item['state']} until {until(item['expires_at'])}{holes}")
+        message = f" ({visible(item['message'])})" if item["message"] else ""
+        lines.append(f"{item['network']}: {STATES[item['state']]} {until(item['expires_at'])}{holes}{message}")
     return _show(options, result, lines)
 
 
@@ -37,29 +40,44 @@ def unban(options: argparse.Namespace) -> int:
     """`stockade unban`."""
     if bool(options.networks) == options.all:
         raise ProtocolError(INVALID, "name the addresses to unban, or --all")
-    result = Client().call("unban", networks=options.networks, **({"all": True} if options.all else {}))
+    source = {} if options.source is None else {"source": options.source}
+    wanted = {"all": True} if options.all else {"networks": _apart(options.networks)}
+    result = Client().call("unban", **wanted, **source)
     lines = []
     for item in result["results"]:
-        left = "".join(f"; still banned by {row['network']} ({row['source']})" for row in item["remaining"])
-        lines.append(f"{item['network']}: {'lifted' if item['lifted'] else 'was not banned'}{left}")
+        lines.append(f"{item['network']}: {_lifted(item['lifted'])}")
+        lines += [f"  still banned by {row['network']} ({visible(row['source'])})" for row in item["remaining"]]
+        for name in sorted(
+            row["source"].removeprefix("list/") for row in item["lifted"] if row["source"].startswith("list/")
+        ):
+            lines.append(
+                f"  list `{visible(name)}` declares it: take it out there, or it is banned again with the next run"
+            )
+    if options.all and (more := result["total"] - len(result["results"])) > 0:
+        lines.append(f"… and {more} more")
     return _show(options, result, lines or ["nothing was banned"])
 
 
 def bans(options: argparse.Namespace) -> int:
     """`stockade bans`."""
-    client = Client()
-    if options.why:
-        result = client.call("bans", covering=options.why)
-        whitelisted = [entry for entry in client.call("whitelist")["entries"] if entry["network"] == options.why]
-        result["whitelisted"] = whitelisted
-    else:
-        result = client.call("bans", limit=options.limit)
+    if options.why is not None:
+        return _why(options)
+    source = {} if options.source is None else {"source": options.source}
+    result = Client().call("bans", limit=options.limit, **source)
     lines = table(BAN_COLUMNS, [_ban_row(row) for row in result["bans"]])
-    if not result["bans"]:
-        lines = [f"{options.why} is not banned" if options.why else "no bans"]
+    if not result["total"]:
+        lines = ["no bans" if options.source is None else f"no bans of {visible(options.source)}"]
     elif result["truncated"]:
         lines.append(f"… {result['total'] - len(result['bans'])} more (--limit {result['total']} shows all)")
     return _show(options, result, lines)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from stockade.cli.why import sentences
+
+    client = Client()
+    result = client.call("why", address=options.why)
+    return _show(options, result, [] if options.json else sentences(result, client.call("status")))
 
 
 def whitelist(options: argparse.Namespace) -> int:
@@ -67,33 +85,42 @@ def whitelist(options: argparse.Namespace) -> int:
     client = Client()
     if options.action == "show":
         result = client.call("whitelist")
-        rows = [(e["network"], e["list"], visible(e["comment"]), until(e["expires_at"])) for e in result["entries"]]
-        lines = table(("network", "list", "comment", "until"), rows) if rows else ["no whitelist entries"]
+        rows = [(e["network"], e["list"], left(e["expires_at"]), visible(e["comment"])) for e in result["entries"]]
+        lines = table(WHITELIST_COLUMNS, rows) if rows else ["no whitelist entries"]
         lines.append("always protected here: " + ", ".join(result["protected"]))
         return _show(options, result, lines)
-    if not options.networks:
-        raise ProtocolError(INVALID, f"name the networks to {options.action}")
+    networks = _apart(options.networks)
     if options.action == "remove":
-        result = client.call("whitelist_set", remove=options.networks)
+        result = client.call("whitelist_set", list=options.list, remove=networks)
     else:
         extra = {} if options.duration is None else {"duration": options.duration}
-        entries = [{"network": text, "comment": options.comment, **extra} for text in options.networks]
-        result = client.call("whitelist_set", entries=entries)
+        entries = [{"network": text, "comment": options.comment, **extra} for text in networks]
+        result = client.call("whitelist_set", list=options.list, entries=entries)
     lines = [f"{text}: added" for text in result["added"]] + [f"{text}: removed" for text in result["removed"]]
-    lines += [f"{row['network']}: ban of {row['source']} lifted" for row in result["lifted"]]
-    return _show(options, result, lines or ["nothing to change"])
+    lines += [f"{row['network']}: ban of {visible(row['source'])} lifted" for row in result["lifted"]]
+    nothing = "nothing to change: list `%s` %s" % (
+        visible(options.list),
+        "holds that already" if options.action == "add" else "has no such entry (`stockade whitelist` shows all)",
+    )
+    return _show(options, result, lines or [nothing])
 
 
 def status(options: argparse.Namespace) -> int:
     """`stockade status`; fails unless bans are in force."""
     result = Client().call("status")
+    state = coloured(result["state"], STATE_COLOURS.get(result["state"], "red"))
+    copied = result.get("copied_at")  # here and below: a warden of the version before does not say it
     lines = [
-        f"state      {result['state']} ({result['backend']})",
+        f"state      {state} ({visible(result['backend'])})",
+        *(f"{coloured('problem', 'red')}    {visible(text)}" for text in result["problems"]),
+        *(f"{coloured('warning', 'yellow')}    {visible(text)}" for text in result.get("warnings", [])),
         f"bans       {result['bans']} on {result['networks']} networks",
         *(f"           {count:>6}  {visible(source)}" for source, count in result["callers"].items()),
         f"whitelist  {result['whitelist']} entries",
-        f"warden     {result['version']}, up since {moment(result['started_at'])}, origin {visible(result['origin'])}",
-        *(f"problem    {visible(text)}" for text in result["problems"]),
+        f"history    {result.get('history', 0)} ended bans; last copy {'never' if copied is None else ago(copied)}",
+        *([f"shed       {result['shed']} bans, to stay within the limits"] if result.get("shed") else []),
+        f"warden     {visible(result['version'])} on {visible(result['origin'])}, up"
+        f" {human(max(0, int(time.time()) - result['started_at']))} since {moment(result['started_at'])}",
     ]
     _show(options, result, lines)
     return 0 if result["state"] == "enforcing" else 1
@@ -112,30 +139,51 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """`stockade check`: the configuration files, without the services."""
-    problems: list[str] = []
+    """`stockade check`: the configuration files, without the services. One that is not there is not wrong."""
+    from os.path import exists
+    from pathlib import Path
+
+    from stockade.config import ConfigError
+    from stockade.warden import config as warden_config
+    from stockade.watcher.config import check as check_watcher
+
+    problems = [
+        f"{given}: no such file"
+        for given in (options.warden_config, options.watcher_config)
+        if given is not None and not exists(given)
+    ]
     try:
-        warden_config.read(options.warden_config)
+        warden_config.read(Path(options.warden_config or options.defaults["warden"]))
     except ConfigError as error:
         problems.append(str(error))
-    watcher_file: Path = options.watcher_config or options.default_watcher_config
-    if options.watcher_config or watcher_file.exists():
-        from stockade.watcher.config import check as check_watcher
-
+    watcher_file = Path(options.watcher_config or options.defaults["watcher"])
+    if exists(watcher_file):
         problems += check_watcher(watcher_file)
-    _show(options, {"problems": problems}, problems or ["configuration is valid"])
+    lines = [visible(text, 1000) for text in problems]
+    _show(options, {"problems": problems}, lines or ["configuration is valid"])
     return 2 if problems else 0
 
 
+def _apart(texts: list[str]) -> list[str]:
+    """Addresses that stand apart by commas or blanks, as the modules take them; each once."""
+    found = list(dict.fromkeys(part for text in texts for part in text.replace(",", " ").split()))
+    if not found:
+        raise ProtocolError(INVALID, "name at least one address")
+    return found
+
+
+def _lifted(rows: list[dict[str, Any]]) -> str:
+    return f"lifted ({', '.join(visible(row['source']) for row in rows)})" if rows else "was not banned"
+
+
 def _ban_row(row: dict[str, Any]) -> tuple[str, ...]:
-    shown = (row["network"], row["source"], row["reason"])
-    return (*(visible(str(text)) for text in shown), moment(row["banned_at"]), until(row["expires_at"]))
+    since, rest = minute(row["banned_at"]), left(row["expires_at"])
+    return row["network"], visible(row["source"]), since, rest, visible(row["reason"])
 
 
 def _show(options: argparse.Namespace, result: dict[str, Any], lines: list[str]) -> int:
     if options.json:
-        json.dump(result, sys.stdout, indent=2 if sys.stdout.isatty() else None)
-        print()
+        print(json.dumps(result, indent=2 if sys.stdout.isatty() else None))
     else:
         print("\n".join(lines))
     return 0

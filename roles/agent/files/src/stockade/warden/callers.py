@@ -12,20 +12,25 @@ from dataclasses import dataclass
 
 from stockade import protocol
 
-READS = frozenset({"status", "bans", "whitelist"})
+READS = frozenset({"status", "bans", "why", "whitelist"})
+FOLLOWS = frozenset({"status", "changes"})
 SERVICE_CHANGES = frozenset({"ban", "unban"})
 ROOT_CHANGES = SERVICE_CHANGES | {"permanent_bans", "whitelist_set", "release", "resume"}
 
 
 @dataclass(frozen=True)
 class Caller:
-    """One kind of caller: what it may ask, how its sources begin, its longest line (bytes), its most rows."""
+    """One kind of caller: what it may ask, how its sources begin, and its shares.
+
+    These are its longest line (bytes), the most rows in an answer, and the most bans it may ask for in a minute.
+    """
 
     name: str
     operations: frozenset[str]
     source_prefix: str
-    max_line: int
-    max_rows: int
+    max_line: int = protocol.MAX_LINE_SERVICE
+    max_rows: int = 1000
+    bans_per_minute: int | None = None
 
     @property
     def trusted(self) -> bool:
@@ -33,11 +38,15 @@ class Caller:
         return not self.source_prefix
 
 
-ROOT = Caller("root", READS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT, 200_000)
+ROOT = Caller("root", READS | FOLLOWS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT, 200_000)
+# The watcher raises an alarm instead of banning from 200 new bans a minute on: ten times that is a watcher gone wrong.
+# The exchange brings what other hosts banned: several of them under attack at once.
 SERVICES = {
-    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", protocol.MAX_LINE_SERVICE, 1000),
+    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", bans_per_minute=2000),
+    "stockade-exchange": Caller("exchange", READS | FOLLOWS | SERVICE_CHANGES, "fleet", bans_per_minute=10_000),
+    "stockade-notifier": Caller("notifier", FOLLOWS, "?"),
 }
-STRANGER = Caller("stranger", frozenset(), "?", protocol.MAX_LINE_SERVICE, 0)
+STRANGER = Caller("stranger", frozenset(), "?", max_rows=0)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -15,7 +15,8 @@ from stockade.addresses import Network
 from stockade.protocol import UNAVAILABLE, ProtocolError
 from stockade.warden.firewall import Firewall, FirewallError, Remaining
 from stockade.warden.policy import Surroundings
-from stockade.warden.registry import Ban, Registry
+from stockade.warden.registry import Registry
+from stockade.warden.rows import Ban
 
 RETRY_SECONDS = 5.0
 LOOK_SECONDS = 30.0  # between two looks at gateways and resolvers
@@ -23,8 +24,10 @@ CLOCK_STEP_SECONDS = 2.0  # kernel timeouts run on, the registry compares with t
 
 
 class Enforcement:
-    """The firewall's side of one registry. `problem` says why the kernel does not hold all of it; empty if it does.
+    """The firewall's side of one registry.
 
+    `problem` says why the kernel does not hold all of it, empty if it does; `unrecorded` why the registry lacks
+    something that the kernel holds, until the next change that is recorded.
     `clock` returns epoch seconds, `monotonic` seconds that no clock step moves.
     """
 
@@ -39,7 +42,9 @@ class Enforcement:
     ) -> None:
         self.problem = ""
         self.released = registry.released
+        self.unrecorded = ""
         self.backend = firewall.name
+        self.subtracts = firewall.subtracts
         self._registry = registry
         self._firewall = firewall
         self._clock = clock
@@ -105,14 +110,22 @@ class Enforcement:
         if self.problem:
             raise ProtocolError(UNAVAILABLE, f"recorded, NOT in force: {self.problem}")
 
-    def hold_unrecorded(self, *, put: Iterable[Ban], end: Iterable[Ban]) -> None:
+    def hold_unrecorded(self, *, put: Iterable[Ban], end: Iterable[Ban], why: str) -> None:
         """Do in the kernel what the registry could not take. Raises ProtocolError if that fails too."""
         now = int(self._clock())
         wanted = {ban.network: _remaining(ban.expires_at, now) for ban in put}
+        self.unrecorded = why
         try:
             self._firewall.apply(ban=wanted, lift={ban.network for ban in end} - wanted.keys())
         except FirewallError as error:
             raise ProtocolError(UNAVAILABLE, f"NOT recorded and NOT in force: {error}") from None
+
+    def packets(self, networks: Iterable[Network]) -> dict[Network, int]:
+        """Packets dropped by each of these since its ban was last set; empty if the firewall does not tell."""
+        try:
+            return self._firewall.packets(networks)
+        except FirewallError:
+            return {}
 
     def release(self) -> None:
         """Take everything out. Raises ProtocolError if that failed; `tick` goes on trying."""
@@ -135,8 +148,8 @@ class Enforcement:
             return
         try:
             change()
-        except FirewallError as error:
-            self._failed(error)
+        except FirewallError:
+            self.synchronise()  # somebody may just have flushed the ruleset: that is put right, not reported
 
     def _in_force(self, networks: set[Network] | None = None) -> dict[Network, Remaining]:
         now = int(self._clock())

@@ -1,76 +1,84 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small questions to the kernel's nftables over netlink: microseconds, no listing, no process.
-
-Numbers are those of include/uapi/linux/{netlink,netfilter/nfnetlink,netfilter/nf_tables}.h.
-"""
+"""Netlink messages and attributes (netlink(7), include/uapi/linux/netlink.h): packing, parsing, dumping."""
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
 
-_NETLINK_NETFILTER = 12
-_NFNL_SUBSYS_NFTABLES = 10
-_NFPROTO_INET = 1
-_NFT_MSG_GETTABLE, _NFT_MSG_GETCHAIN, _NFT_MSG_GETGEN = 1, 4, 16
-_NFTA_GEN_ID = 1
-_NFTA_TABLE_NAME, _NFTA_TABLE_USE, _NFTA_TABLE_HANDLE = 1, 3, 4
-_NFTA_CHAIN_TABLE, _NFTA_CHAIN_HANDLE, _NFTA_CHAIN_NAME, _NFTA_CHAIN_USE = 1, 2, 3, 6
-_NLMSG_ERROR = 2
-_NLM_F_REQUEST = 1
-_HEADER = struct.Struct("=IHHII")
-_FAMILY_HEADER = struct.Struct("=BBH")
+HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+REQUEST, ACK, DUMP_INTERRUPTED, EXCLUSIVE, DUMP, CREATE = 0x001, 0x004, 0x010, 0x200, 0x300, 0x400
+ERROR, DONE = 2, 3
+NESTED = 0x8000
+_TYPE_MASK = 0x3FFF  # the upper two bits of an attribute's type are flags
 _ATTRIBUTE = struct.Struct("=HH")
+_TIMEOUT_SECONDS = 10.0  # the kernel answers at once; a transaction of thousands of elements takes milliseconds
+_BUFFER = 1 << 16
 
-Fingerprint = tuple[bytes, ...]
-
-
-def ruleset_generation() -> int | None:
-    """The number that moves with every change of the ruleset, whoever made it; None if the kernel does not tell."""
-    found = _ask(_NFT_MSG_GETGEN, 0)
-    return int.from_bytes(found[_NFTA_GEN_ID], "big") if found and _NFTA_GEN_ID in found else None
+Message = tuple[int, int, memoryview]  # type, flags, body
 
 
-def fingerprint(table: str, chain: str) -> Fingerprint | None:
-    """What changes when a table or chain of the family inet is made anew, flushed or emptied; None if it is not there.
-
-    These are the handles, which the kernel never uses twice, and how many objects and rules there are.
-    """
-    of_table = _ask(_NFT_MSG_GETTABLE, _NFPROTO_INET, (_NFTA_TABLE_NAME, table))
-    of_chain = _ask(_NFT_MSG_GETCHAIN, _NFPROTO_INET, (_NFTA_CHAIN_TABLE, table), (_NFTA_CHAIN_NAME, chain))
-    if of_table is None or of_chain is None:
-        return None
-    table_parts = (of_table.get(kind, b"") for kind in (_NFTA_TABLE_HANDLE, _NFTA_TABLE_USE))
-    return (*table_parts, *(of_chain.get(kind, b"") for kind in (_NFTA_CHAIN_HANDLE, _NFTA_CHAIN_USE)))
+def connect(protocol: int) -> socket.socket:
+    """A netlink socket of this protocol."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+    sock.settimeout(_TIMEOUT_SECONDS)
+    return sock
 
 
-def _ask(message: int, family: int, *attributes: tuple[int, str]) -> dict[int, bytes] | None:
-    """The attributes of the one object asked for, None if there is none."""
-    body = _FAMILY_HEADER.pack(family, 0, 0)
-    for kind, text in attributes:
-        value = text.encode() + b"\0"
-        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
-    kind = _NFNL_SUBSYS_NFTABLES << 8 | message
-    request = _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, 1, 0) + body
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as sock:
-            sock.settimeout(1.0)
-            sock.send(request)
-            answer = sock.recv(16384)
-    except OSError:
-        return None
-    if len(answer) < _HEADER.size or _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
-        return None
-    return dict(_attributes(answer, _HEADER.size + _FAMILY_HEADER.size))
+def message(kind: int, flags: int, body: bytes, sequence: int = 1) -> bytes:
+    """One request."""
+    return HEADER.pack(HEADER.size + len(body), kind, REQUEST | flags, sequence, 0) + body
 
 
-def _attributes(answer: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    while offset + _ATTRIBUTE.size <= len(answer):
-        length, kind = _ATTRIBUTE.unpack_from(answer, offset)
-        if length < _ATTRIBUTE.size:
+def attribute(kind: int, value: bytes) -> bytes:
+    """One attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def attributes(body: bytes | memoryview, offset: int = 0) -> Iterator[tuple[int, memoryview]]:
+    """The attributes of a message or of another attribute; ends at the first that is cut off."""
+    view, end = memoryview(body), len(body)
+    while offset + _ATTRIBUTE.size <= end:
+        length, kind = _ATTRIBUTE.unpack_from(view, offset)
+        if length < _ATTRIBUTE.size or offset + length > end:
             return
-        yield kind & 0x3FFF, answer[offset + _ATTRIBUTE.size : offset + length]
+        yield kind & _TYPE_MASK, view[offset + _ATTRIBUTE.size : offset + length]
         offset += (length + 3) & ~3
+
+
+def messages(datagram: bytes) -> Iterator[Message]:
+    """The messages of one datagram; ends at the first that is cut off."""
+    view, offset = memoryview(datagram), 0
+    while offset + HEADER.size <= len(view):
+        length, kind, flags, _sequence, _port = HEADER.unpack_from(view, offset)
+        if length < HEADER.size or offset + length > len(view):
+            return
+        yield kind, flags, view[offset + HEADER.size : offset + length]
+        offset += (length + 3) & ~3
+
+
+def ask(sock: socket.socket, request: bytes) -> Iterator[Message]:
+    """The messages that answer a request, until the kernel has said that it is done.
+
+    Raises OSError if the kernel refuses. A message with `DUMP_INTERRUPTED` says that what is listed changed meanwhile.
+    """
+    sock.send(request)
+    while True:
+        for kind, flags, body in messages(sock.recv(_BUFFER)):
+            if kind == ERROR:
+                check(body)
+                return
+            if kind == DONE:
+                return
+            yield kind, flags, body
+
+
+def check(body: memoryview) -> None:
+    """Raise the OSError that an error message carries, if it is one and no acknowledgement."""
+    number = -struct.unpack_from("=i", body)[0]
+    if number:
+        raise OSError(number, os.strerror(number))

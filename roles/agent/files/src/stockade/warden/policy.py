@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-from stockade.addresses import NEVER_BANNED, PRIVATE, Network, NetworkIndex, format_network
+from stockade.addresses import NEVER_BANNED, PRIVATE, Network, NetworkIndex
 from stockade.warden import protected
 from stockade.warden.callers import Caller
-from stockade.warden.registry import WhitelistEntry
+from stockade.warden.rows import WhitelistEntry
 
 WIDEST_OPERATOR = {4: 8, 6: 32}  # prefix lengths; wider only with `force`
 WIDEST_SERVICE = {4: 24, 6: 48}
@@ -35,6 +36,11 @@ class Surroundings:
             reachable=frozenset(protected.gateways() | protected.resolvers()),
         )
 
+    def digest(self) -> str:
+        """The same text for the same surroundings."""
+        known = " ".join(map(str, sorted(self.own | self.reachable)))
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
+
 
 class Policy:
     """Answers for one request: refusal as text, or None."""
@@ -44,26 +50,25 @@ class Policy:
         self._whitelist = NetworkIndex(self._entries)
         self._own = NetworkIndex(surroundings.own)
         self._reachable = NetworkIndex(surroundings.reachable)
+        self._passing = NetworkIndex([*self._entries, *surroundings.own, *surroundings.reachable, *NEVER_BANNED])
         self._ban_private = ban_private
 
     def refusal(self, network: Network, *, caller: Caller, operator: bool, force: bool) -> str | None:
         """Why `network` may not be banned, or None. `operator` tells decisions of people from those of services."""
-        return (
-            self._never(network)
-            or self._whitelisted(network)
-            or (None if force and caller.trusted else self._too_wide(network, operator))
-            or (None if operator or self._ban_private else self._private(network))
+        if self._passing.around(network):  # one look for the many that nothing protects
+            return self.never(network) or self._whitelisted(network)
+        return (None if force and caller.trusted else self._too_wide(network, operator)) or (
+            None if operator or self._ban_private else self._private(network)
         )
 
     def holes(self, network: Network) -> list[str]:
         """What passes though `network` is banned: whatever inside it is whitelisted, needed, or never banned."""
-        indexes = (self._whitelist, self._own, self._reachable, _NEVER_BANNED)
-        found = {inner for index in indexes for inner in index.inside(network)}
-        return [format_network(inner) for inner in sorted(found, key=lambda inner: int(inner.network_address))]
+        return [str(inner) for inner in self._passing.inside(network)]
 
-    def _never(self, network: Network) -> str | None:
+    def never(self, network: Network) -> str | None:
+        """Why `network` is never banned whatever the whitelist says, or None."""
         if reserved := _NEVER_BANNED.around(network):
-            return f"{format_network(reserved)} is never banned (loopback, link-local, multicast or unspecified)"
+            return f"{reserved} is never banned (loopback, link-local, multicast or unspecified)"
         if self._own.around(network):
             return "it is an address of this host"
         if self._reachable.around(network):
@@ -76,7 +81,7 @@ class Policy:
             return None
         entry = self._entries[found]
         comment = f" ({entry.comment})" if entry.comment else ""
-        return f"{format_network(found)} is whitelisted by list {entry.list_name}{comment}"
+        return f"{found} is whitelisted by list {entry.list_name}{comment}"
 
     def _too_wide(self, network: Network, operator: bool) -> str | None:
         widest = (WIDEST_OPERATOR if operator else WIDEST_SERVICE)[network.version]
@@ -86,4 +91,4 @@ class Policy:
 
     def _private(self, network: Network) -> str | None:
         private = _PRIVATE.around(network)
-        return f"{format_network(private)} is private (ban_private is off)" if private else None
+        return f"{private} is private (ban_private is off)" if private else None

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from pathlib import Path
 
-from stockade.addresses import Address, Network, parse_network
+from stockade.addresses import Network, NetworkIndex, parse_network
 from stockade.warden import routes
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")  # the servers behind systemd-resolved's 127.0.0.53
 _MAXNS = 3  # resolv.h: libc asks no more than these
 _KEEP_FACTOR = 100  # next hops are read anew after this many times the duration of the reading: 1 % of a core
+_OWN = NetworkIndex(parse_network(text) for text in ("0.0.0.0", "127.0.0.0/8", "::", "::1"))
 
 
 class _NextHops:
@@ -28,7 +28,7 @@ class _NextHops:
     def read(self) -> set[Network]:
         began = time.monotonic()
         if began >= self._until:
-            self._held = _networks(routes.next_hops())
+            self._held = routes.next_hops()
             ended = time.monotonic()
             self._until = ended + _KEEP_FACTOR * (ended - began)
         return set(self._held)
@@ -39,7 +39,7 @@ _next_hops = _NextHops()
 
 def own_addresses() -> set[Network]:
     """Every address of this host."""
-    return _networks(routes.addresses())
+    return routes.addresses()
 
 
 def gateways() -> set[Network]:
@@ -50,27 +50,24 @@ def gateways() -> set[Network]:
 def resolvers(resolv_conf: Path = RESOLV_CONF, resolved: Path = RESOLVED) -> set[Network]:
     """Every name server in use, without those of the host itself."""
     asked = _name_servers(resolv_conf)[:_MAXNS]
-    if any(server.is_loopback for server in asked):
+    own = {server for server in asked if _OWN.around(server)}
+    if own:
         asked += _name_servers(resolved)  # resolved asks all of them
-    return _networks({server for server in asked if not server.is_loopback and not server.is_unspecified})
+    return {server for server in asked if not _OWN.around(server)}
 
 
-def _name_servers(path: Path) -> list[Address]:
+def _name_servers(path: Path) -> list[Network]:
     """The lines that libc understands: a bare address each, the zone left out."""
-    found: list[Address] = []
+    found: list[Network] = []
     for line in _read(path).splitlines():
         words = line.split()
         if len(words) < 2 or words[0] != "nameserver" or "/" in words[1]:
             continue
         try:
-            found.append(parse_network(words[1].partition("%")[0]).network_address)
+            found.append(parse_network(words[1].partition("%")[0]))
         except ValueError:
             continue
     return found
-
-
-def _networks(addresses: set[Address]) -> set[Network]:
-    return {ipaddress.ip_network(address) for address in addresses}
 
 
 def _read(path: Path) -> str:

@@ -11,278 +11,178 @@ so a clock that goes back and forth loses and revives nothing. Rows long past ar
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-from stockade.addresses import Network, format_network, parse_network
+from stockade.warden import schema
+from stockade.warden.reader import COLUMNS, Reader
+from stockade.warden.rows import Ban, Change, key_of
 
-SCHEMA_VERSION = 1
 HISTORY_SECONDS = 90 * 86400
+HISTORY_ROWS = 1_000_000
+CHANGES_SECONDS = 14 * 86400
 GRACE_SECONDS = 86400  # how long an expired row stays where a clock that went back still finds it
+_TIDY_ROWS = 10_000  # at once: a caller waits no longer than that takes
+_WAL_BYTES = 4 * 1024 * 1024  # what the write-ahead log is cut down to after a bulk
 
-_SCHEMA = """
-CREATE TABLE bans (
-  id TEXT PRIMARY KEY, network TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
-  source TEXT NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL, banned_at INTEGER NOT NULL, expires_at INTEGER,
-  UNIQUE (network, source, origin)
-) WITHOUT ROWID;
-CREATE INDEX bans_range ON bans (first, last);
-CREATE INDEX bans_source ON bans (source);
-CREATE TABLE history (
-  id TEXT NOT NULL, network TEXT NOT NULL, source TEXT NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL,
-  banned_at INTEGER NOT NULL, expires_at INTEGER, ended_at INTEGER NOT NULL, ended_by TEXT NOT NULL
-);
-CREATE INDEX history_id ON history (id);
-CREATE INDEX history_ended ON history (ended_at);
-CREATE TABLE whitelist (
-  network TEXT NOT NULL, list TEXT NOT NULL, comment TEXT NOT NULL, added_at INTEGER NOT NULL, expires_at INTEGER,
-  PRIMARY KEY (network, list)
-) WITHOUT ROWID;
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-_BAN = "id, network, source, origin, reason, banned_at, expires_at"
-_LIVE = "(expires_at IS NULL OR expires_at > :now)"
+# A row is named by ?1 key, ?2 source, ?3 origin.
+_ROW = "key = ?1 AND source = ?2 AND origin = ?3"
+# ?4 now, ?5 what ended it, unless its time had run out
+_AS_HISTORY = (
+    f"INSERT INTO history ({COLUMNS}, ended_at, ended_by) SELECT {COLUMNS},"
+    " CASE WHEN expires_at <= ?4 THEN expires_at ELSE ?4 END, CASE WHEN expires_at <= ?4 THEN 'expired' ELSE ?5 END"
+    f" FROM bans WHERE {_ROW}"
+)
+# ?4 now, ?5 kind, ?6 id, ?7 reason, ?8 expires_at
+_AS_CHANGE = (
+    "INSERT INTO changes (key, source, origin, at, kind, id, reason, expires_at) VALUES (?1, ?2, ?3, ?4,"
+    f" CASE WHEN ?5 = 'banned' AND EXISTS (SELECT 1 FROM bans WHERE {_ROW}"
+    " AND (expires_at IS NULL OR expires_at > ?4)) THEN 'renewed' ELSE ?5 END, ?6, ?7, ?8)"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """One reason why a network is refused; `expires_at` None means permanent."""
+class Registry(Reader):
+    """The one opener of the file at `path` (`:memory:` for tests).
 
-    id: str
-    network: Network
-    source: str
-    origin: str
-    reason: str
-    banned_at: int
-    expires_at: int | None
-
-    def wire(self) -> dict[str, Any]:
-        """The row as the protocol shows it."""
-        return {
-            "id": self.id,
-            "network": format_network(self.network),
-            "source": self.source,
-            "origin": self.origin,
-            "reason": self.reason,
-            "banned_at": self.banned_at,
-            "expires_at": self.expires_at,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class WhitelistEntry:
-    """A network that is never banned; `list_name` names who keeps the entry, `expires_at` None means unlimited."""
-
-    network: Network
-    list_name: str
-    comment: str
-    added_at: int
-    expires_at: int | None
-
-    def wire(self) -> dict[str, Any]:
-        """The entry as the protocol shows it."""
-        return {
-            "network": format_network(self.network),
-            "list": self.list_name,
-            "comment": self.comment,
-            "expires_at": self.expires_at,
-        }
-
-
-def _key(network: Network) -> tuple[bytes, bytes]:
-    """First and last address of the network as 16 bytes; IPv4 sorts inside ::ffff:0:0/96."""
-    lead = b"\0" * 10 + b"\xff\xff" if network.version == 4 else b""
-    return lead + network.network_address.packed, lead + network.broadcast_address.packed
-
-
-def _ban(row: tuple[Any, ...]) -> Ban:
-    return Ban(row[0], parse_network(row[1]), *row[2:])
-
-
-class Registry:
-    """The one opener of the file at `path` (`:memory:` for tests)."""
+    Raises sqlite3.OperationalError if it cannot be opened or written, another sqlite3.DatabaseError if it is broken.
+    """
 
     def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA trusted_schema=OFF")
-        self.version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if self.version == 0:
-            with self.transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            self.version = SCHEMA_VERSION
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
+            db.execute("PRAGMA trusted_schema=OFF")
+            if schema.version(db) <= schema.VERSION:
+                schema.upgrade(db)
+            self.version = schema.version(db)
+            if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(str(said))
+        except BaseException:
+            db.close()
+            raise
+        super().__init__(db)
+        self.changed = False  # since the last copy
+        self.copied_at: int | None = None  # epoch seconds
+        self.refusal = ""  # why nothing is written, where nothing can be
 
     @property
     def writable(self) -> bool:
         """False if a newer agent wrote this file: this one then enforces and refuses writes."""
-        return self.version <= SCHEMA_VERSION
+        return self.version <= schema.VERSION
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside are one commit, or none of them happened."""
+        if self.refusal:
+            raise sqlite3.OperationalError(self.refusal)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        self.changed = True
+
+    def copy_to(self, path: Path) -> None:
+        """A whole copy of the file at `path`, which is replaced. Raises sqlite3.Error or OSError."""
+        path.unlink(missing_ok=True)
+        target = sqlite3.connect(path)
+        try:
+            self._db.backup(target)
+        finally:
+            target.close()
 
     def close(self) -> None:
         """Close the file; a clean close leaves no WAL behind."""
         self._db.close()
 
-    # bans
+    # what one request changes
 
-    def change(
-        self,
-        *,
-        now: int,
-        put: Iterable[Ban] = (),
-        end: Iterable[Ban] = (),
-        ended_by: str = "",
-        put_whitelist: Iterable[WhitelistEntry] = (),
-        end_whitelist: Iterable[WhitelistEntry] = (),
-    ) -> None:
-        """Everything one request changes, in one commit.
-
-        The rows of `end` move to the history, and so does a row that one of `put` replaces (same network, source and
-        origin). A whitelist entry of the same network and list is replaced.
-        """
+    def change(self, now: int, change: Change) -> None:
+        """Take `change` in one commit. What it ends or replaces moves to the history."""
+        # sorted, a bulk fills the tree from one side: a third of the time
+        put = sorted(((*_row(ban), ban) for ban in change.put), key=itemgetter(0))
         with self.transaction():
-            for entry in end_whitelist:
-                key = (format_network(entry.network), entry.list_name)
-                self._db.execute("DELETE FROM whitelist WHERE network = ? AND list = ?", key)
-            for entry in put_whitelist:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO whitelist (network, list, comment, added_at, expires_at)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (format_network(entry.network), entry.list_name, entry.comment, entry.added_at, entry.expires_at),
-                )
-            for ban in end:
-                self._end(ban, now, ended_by)
-            for ban in put:
-                self._put(ban, now)
+            self._change_whitelist(change)
+            self._db.executemany(_AS_HISTORY, ((*_row(ban), now, change.ended_by) for ban in change.end))
+            self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", map(_row, change.end))
+            self._db.executemany(_AS_HISTORY, ((*item[:3], now, "renewed") for item in put))
+            self._db.executemany(_AS_CHANGE, _told(change.end, now, "lifted"))
+            self._db.executemany(_AS_CHANGE, _told(change.put, now, "banned"))
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO bans ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((*item[:3], *item[3][3:]) for item in put),
+            )
+            self._remember_list(change)
+        self._dynamic_at_most += len(put)
 
-    def _end(self, ban: Ban, ended_at: int, ended_by: str) -> None:
-        self._db.execute(
-            f"INSERT INTO history ({_BAN}, ended_at, ended_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*ban.wire().values(), ended_at, ended_by),
+    def _change_whitelist(self, change: Change) -> None:
+        self._db.executemany(
+            "DELETE FROM whitelist WHERE key = ? AND list = ?",
+            ((key_of(entry.network), entry.list_name) for entry in change.end_whitelist),
         )
-        self._db.execute("DELETE FROM bans WHERE id = ?", (ban.id,))
-
-    def _put(self, ban: Ban, now: int) -> None:
-        network = format_network(ban.network)
-        key = (network, ban.source, ban.origin)
-        row = self._db.execute(
-            f"SELECT {_BAN} FROM bans WHERE network = ? AND source = ? AND origin = ?", key
-        ).fetchone()
-        if row is not None:
-            old = _ban(row)
-            expired = old.expires_at is not None and old.expires_at <= now
-            self._end(old, old.expires_at if expired and old.expires_at else now, "expired" if expired else "renewed")
-        self._db.execute(
-            f"INSERT INTO bans ({_BAN}, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*ban.wire().values(), *_key(ban.network)),
+        self._db.executemany(
+            "INSERT OR REPLACE INTO whitelist (key, list, comment, added_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+            ((key_of(entry.network), *entry[1:]) for entry in change.put_whitelist),
         )
 
-    def live(self, now: int, *, network: Network | None = None, source: str | None = None) -> list[Ban]:
-        """Live bans, newest first, of exactly this network and this source where given."""
-        query, values = f"SELECT {_BAN} FROM bans WHERE {_LIVE}", {"now": now, "network": "", "source": source}
-        if network is not None:
-            query += " AND network = :network"
-            values["network"] = format_network(network)
-        if source is not None:
-            query += " AND source = :source"
-        return [_ban(row) for row in self._db.execute(query + " ORDER BY banned_at DESC, network", values)]
+    def _remember_list(self, change: Change) -> None:
+        """Forget the digest of every list that this change touches, and keep the one it was declared by."""
+        touched = {f"bans/{ban.source[5:]}" for ban in (*change.put, *change.end) if ban.source.startswith("list/")}
+        touched |= {f"whitelist/{entry.list_name}" for entry in (*change.put_whitelist, *change.end_whitelist)}
+        if change.end_whitelist:  # what a list was refused may be allowed now
+            touched |= {name for (name,) in self._db.execute("SELECT name FROM lists WHERE name LIKE 'bans/%'")}
+        self._db.executemany("DELETE FROM lists WHERE name = ?", ((name,) for name in touched | {change.list_name}))
+        if change.digest:
+            self._db.execute(
+                "INSERT INTO lists (name, digest, valid_until) VALUES (?, ?, ?)",
+                (change.list_name, change.digest, change.valid_until),
+            )
 
-    def newest(self, now: int, limit: int) -> list[Ban]:
-        """At most `limit` live bans, newest first."""
-        query = f"SELECT {_BAN} FROM bans WHERE {_LIVE} ORDER BY banned_at DESC, network LIMIT :limit"
-        return [_ban(row) for row in self._db.execute(query, {"now": now, "limit": limit})]
-
-    def inside(self, now: int, network: Network) -> list[Ban]:
-        """Live bans of `network` and of every network inside it."""
-        first, last = _key(network)
-        query = f"SELECT {_BAN} FROM bans WHERE first >= :first AND first <= :last AND last <= :last AND {_LIVE}"
-        rows = (_ban(row) for row in self._db.execute(query, {"first": first, "last": last, "now": now}))
-        return [ban for ban in rows if ban.network.version == network.version]  # ::/32 holds no IPv4
-
-    def covering(self, now: int, network: Network) -> list[Ban]:
-        """Live bans of networks that contain `network`, itself included, narrowest first."""
-        supernets = [format_network(network.supernet(new_prefix=length)) for length in range(network.prefixlen + 1)]
-        marks = ", ".join("?" * len(supernets))
-        query = f"SELECT {_BAN} FROM bans WHERE network IN ({marks}) AND (expires_at IS NULL OR expires_at > ?)"
-        rows = [_ban(row) for row in self._db.execute(query, (*supernets, now))]
-        return sorted(rows, key=lambda ban: (-ban.network.prefixlen, ban.source))
-
-    def known_id(self, ban_id: str) -> bool:
-        """True if a ban of this id was ever recorded (and not yet forgotten with the history)."""
-        query = "SELECT 1 FROM bans WHERE id = :id UNION ALL SELECT 1 FROM history WHERE id = :id LIMIT 1"
-        return self._db.execute(query, {"id": ban_id}).fetchone() is not None
-
-    def in_force(self, now: int, networks: Iterable[Network] | None = None) -> dict[Network, int | None]:
-        """What the kernel has to hold: each banned network with the longest end of its rows (None: permanent)."""
-        query = (
-            "SELECT network, CASE WHEN COUNT(*) > COUNT(expires_at) THEN NULL ELSE MAX(expires_at) END"
-            f" FROM bans WHERE {_LIVE}"
-        )
-        if networks is None:
-            rows = self._db.execute(query + " GROUP BY network", {"now": now})
-            return {parse_network(network): expires for network, expires in rows}
-        result: dict[Network, int | None] = {}
-        for network in networks:
-            values = {"now": now, "network": format_network(network)}
-            for _network, expires in self._db.execute(query + " AND network = :network GROUP BY network", values):
-                result[network] = expires
-        return result
-
-    def counts(self, now: int) -> dict[str, int]:
-        """Live bans for each source."""
-        query = f"SELECT source, COUNT(*) FROM bans WHERE {_LIVE} GROUP BY source ORDER BY source"
-        return dict(self._db.execute(query, {"now": now}).fetchall())
-
-    def networks(self, now: int) -> int:
-        """How many different networks are banned."""
-        query = f"SELECT COUNT(DISTINCT network) FROM bans WHERE {_LIVE}"
-        return int(self._db.execute(query, {"now": now}).fetchone()[0])
+    def list_digest(self, now: int, name: str) -> str:
+        """What the list was declared by, if nothing changed since; empty otherwise."""
+        query = "SELECT digest FROM lists WHERE name = ? AND (valid_until IS NULL OR valid_until > ?)"
+        row = self._db.execute(query, (name, now)).fetchone()
+        return str(row[0]) if row else ""
 
     def tidy(self, now: int) -> None:
-        """Move rows that expired long ago to the history and forget old history."""
-        query = f"SELECT {_BAN} FROM bans WHERE expires_at <= ? LIMIT 10000"
-        expired = [_ban(row) for row in self._db.execute(query, (now - GRACE_SECONDS,))]
+        """Move rows that expired long ago to the history, and forget old and surplus history and changes."""
+        query = f"SELECT {COLUMNS} FROM bans WHERE expires_at <= ? LIMIT {_TIDY_ROWS}"
+        over = [row[:3] for row in self._db.execute(query, (now - GRACE_SECONDS,))]
+        surplus = max(self.past_total() + len(over) - HISTORY_ROWS, 0)
         with self.transaction():
-            for ban in expired:
-                self._end(ban, ban.expires_at or now, "expired")
+            self._db.executemany(_AS_HISTORY, ((*row, now, "") for row in over))
+            self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", over)
             self._db.execute("DELETE FROM history WHERE ended_at < ?", (now - HISTORY_SECONDS,))
+            self._db.execute(
+                "DELETE FROM history WHERE rowid IN (SELECT rowid FROM history ORDER BY ended_at LIMIT ?)", (surplus,)
+            )
+            self._db.execute("DELETE FROM changes WHERE at < ?", (now - CHANGES_SECONDS,))
             self._db.execute("DELETE FROM whitelist WHERE expires_at < ?", (now - GRACE_SECONDS,))
 
-    # whitelist
-
-    def whitelist(self, now: int) -> list[WhitelistEntry]:
-        """Entries that hold, in the order of their text."""
-        query = (
-            f"SELECT network, list, comment, added_at, expires_at FROM whitelist WHERE {_LIVE} ORDER BY network, list"
-        )
-        return [WhitelistEntry(parse_network(row[0]), *row[1:]) for row in self._db.execute(query, {"now": now})]
-
-    # settings
-
-    @property
-    def released(self) -> bool:
-        """True after `stockade release`, until `stockade resume`."""
-        return bool(self._db.execute("SELECT 1 FROM settings WHERE key = 'released' AND value = 'yes'").fetchone())
-
-    @released.setter
-    def released(self, value: bool) -> None:
+    def remember_released(self, value: bool) -> None:
+        """Keep across restarts whether the warden is released."""
         with self.transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO settings (key, value) VALUES ('released', ?)", ("yes" if value else "no",)
             )
+
+
+def _row(ban: Ban) -> tuple[bytes, str, str]:
+    return key_of(ban.network), ban.source, ban.origin
+
+
+def _told(bans: list[Ban], now: int, kind: str) -> Iterator[tuple[object, ...]]:
+    """What followers hear of: everything but lists, which reach every host by themselves."""
+    return (
+        (*_row(ban), now, kind, ban.id, ban.reason, ban.expires_at)
+        for ban in bans
+        if not ban.source.startswith("list/")
+    )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from stockade import durations
-from stockade.addresses import Network, format_network, parse_network
+from stockade.addresses import Network, parse_network
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import reason as parse_reason
 from stockade.warden.policy import WIDEST_WHITELIST
@@ -20,37 +20,45 @@ MAX_ENTRIES = 200_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SOURCE = re.compile(r"operator|fleet|(?:watcher|fail2ban|list)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_DIGEST = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _FIELDS: dict[str, frozenset[str]] = {
     "status": frozenset(),
     "bans": frozenset({"limit", "covering", "source"}),
+    "why": frozenset({"address"}),
     "whitelist": frozenset(),
+    "changes": frozenset({"after", "limit"}),
     "ban": frozenset({"bans", "force", "on_refused", "check"}),
     "unban": frozenset({"networks", "all", "source", "check"}),
-    "permanent_bans": frozenset({"list", "entries", "prune", "absent", "force", "on_refused", "check"}),
-    "whitelist_set": frozenset({"list", "entries", "prune", "remove", "renew", "check"}),
+    "permanent_bans": frozenset({"list", "entries", "digest", "prune", "force", "on_refused", "check"}),
+    "whitelist_set": frozenset({"list", "entries", "digest", "prune", "remove", "renew", "check"}),
     "release": frozenset({"check"}),
     "resume": frozenset({"check"}),
 }
+_VERBS = {"ban": "ban ", "permanent_bans": "ban ", "unban": "unban ", "whitelist_set": "whitelist "}
 
 
-@dataclass(frozen=True, slots=True)
-class BanRequest:
-    """One wanted ban; `duration` in seconds, None permanent, DEFAULT the configured one."""
+class BanRequest(NamedTuple):
+    """One wanted ban; `duration` in seconds, None permanent, DEFAULT the configured one.
 
-    network: Network
-    duration: int | None | Literal["default"]
-    reason: str
-    source: str | None
-    id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WhitelistRequest:
-    """One wanted whitelist entry; `duration` in seconds, None unlimited."""
+    `expires_at` (epoch seconds) stands for a duration where the end is what was asked for.
+    """
 
     network: Network
-    comment: str
-    duration: int | None
+    duration: int | None | Literal["default"] = None
+    expires_at: int | None = None
+    reason: str = ""
+    source: str | None = None
+    id: str | None = None
+    origin: str | None = None  # of a ban of the fleet: the host where it was decided
+
+
+class WhitelistRequest(NamedTuple):
+    """One wanted whitelist entry; `duration` in seconds, None unlimited; or `expires_at` in epoch seconds."""
+
+    network: Network
+    comment: str = ""
+    duration: int | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,10 @@ class Request:
     renew: bool = False
     everything: bool = False
     limit: int = 100
+    after: int = 0
     list_name: str = "operator"
+    digest: str = ""
+    asks_only: bool = False  # a digest without entries: is the list as it was declared by it?
     source: str | None = None
     covering: Network | None = None
     bans: tuple[BanRequest, ...] = ()
@@ -84,16 +95,14 @@ def parse(message: dict[str, Any]) -> Request:
     try:
         return _parse(op, message)
     except ValueError as error:
-        verb = {"ban": "ban ", "permanent_bans": "ban ", "unban": "unban ", "whitelist_set": "whitelist "}.get(
-            op, "use "
-        )
-        raise ProtocolError(INVALID, f"cannot {verb}{error}") from None
+        raise ProtocolError(INVALID, f"cannot {_VERBS.get(op, 'use ')}{error}") from None
 
 
 def _parse(op: str, message: dict[str, Any]) -> Request:
-    ban_key = "bans" if op == "ban" else "entries"
-    permanent = op == "permanent_bans"
-    covering = message.get("covering")
+    permanent, whitelist = op == "permanent_bans", op == "whitelist_set"
+    covering = message.get("address" if op == "why" else "covering")
+    digest = _named(message, "digest", _DIGEST) or ""
+    entries = _entries(message, "bans" if op == "ban" else "entries")
     return Request(
         op=op,
         check=_flag(message, "check"),
@@ -102,12 +111,15 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         prune=_flag(message, "prune", default=permanent),
         renew=_flag(message, "renew"),
         everything=_flag(message, "all"),
-        limit=_limit(message.get("limit", 100)),
+        limit=_number(message, "limit", default=100, most=MAX_ENTRIES),
+        after=_number(message, "after", default=0, most=1 << 62),
         list_name=_named(message, "list", _NAME) or "operator",
+        digest=digest,
+        asks_only=bool(digest) and "entries" not in message,
         source=_named(message, "source", _SOURCE),
-        covering=None if covering is None else parse_network(covering),
-        bans=tuple(_ban(entry, permanent) for entry in _entries(message, ban_key)) if op != "whitelist_set" else (),
-        entries=tuple(_whitelisted(entry) for entry in _entries(message, "entries")) if op == "whitelist_set" else (),
+        covering=parse_network(covering) if covering is not None or op == "why" else None,
+        bans=() if whitelist else tuple(_ban(entry, permanent) for entry in entries),
+        entries=tuple(map(_whitelisted, entries)) if whitelist else (),
         networks=tuple(parse_network(text) for key in ("networks", "remove") for text in _entries(message, key)),
     )
 
@@ -122,32 +134,54 @@ def _entries(message: dict[str, Any], key: str) -> list[Any]:
 
 
 def _ban(entry: Any, permanent: bool) -> BanRequest:
-    _check_entry(entry, {"network", "duration", "reason"} | (set() if permanent else {"source", "id"}))
+    unsaid = None if permanent else DEFAULT
+    if isinstance(entry, str):
+        return BanRequest(parse_network(entry), unsaid)
+    _check_entry(
+        entry, {"network", "duration", "expires_at", "reason"} | (set() if permanent else {"source", "id", "origin"})
+    )
     network = parse_network(entry.get("network"))
-    duration = entry.get("duration")
     try:
+        duration, expires_at = _end(entry, unsaid)
         return BanRequest(
             network=network,
-            duration=(None if permanent else DEFAULT) if duration is None else durations.parse(duration),
+            duration=duration,
+            expires_at=expires_at,
             reason=parse_reason(entry.get("reason") or ""),
             source=_named(entry, "source", _SOURCE),
             id=_named(entry, "id", _ID),
+            origin=_named(entry, "origin", _ID),
         )
     except ValueError as error:
-        raise ValueError(f"{format_network(network)}: {error}") from None
+        raise ValueError(f"{network}: {error}") from None
 
 
 def _whitelisted(entry: Any) -> WhitelistRequest:
-    _check_entry(entry, {"network", "duration", "comment"})
+    if isinstance(entry, str):
+        entry = {"network": entry}
+    _check_entry(entry, {"network", "duration", "expires_at", "comment"})
     network = parse_network(entry.get("network"))
-    if network.prefixlen < WIDEST_WHITELIST[network.version]:
-        raise ValueError(f"{format_network(network)}: wider than /{WIDEST_WHITELIST[network.version]}")
-    duration = entry.get("duration")
-    return WhitelistRequest(
-        network=network,
-        comment=parse_reason(entry.get("comment") or ""),
-        duration=None if duration is None else durations.parse(duration),
-    )
+    try:
+        if network.prefixlen < WIDEST_WHITELIST[network.version]:
+            raise ValueError(f"wider than /{WIDEST_WHITELIST[network.version]}")
+        duration, expires_at = _end(entry, None)
+        assert not isinstance(duration, str)
+        comment = parse_reason(entry.get("comment") or "", "comment")
+        return WhitelistRequest(network, comment, duration, expires_at)
+    except ValueError as error:
+        raise ValueError(f"{network}: {error}") from None
+
+
+def _end(
+    entry: dict[str, Any], unsaid: Literal["default"] | None
+) -> tuple[int | None | Literal["default"], int | None]:
+    """Duration and end of an entry, at most one of them given."""
+    duration, expires_at = entry.get("duration"), entry.get("expires_at")
+    if duration is not None and expires_at is not None:
+        raise ValueError("either a duration or an end, not both")
+    if expires_at is not None:
+        return None, _number(entry, "expires_at", default=0, most=1 << 40)
+    return unsaid if duration is None else durations.parse(duration), None
 
 
 def _check_entry(entry: Any, known: set[str]) -> None:
@@ -180,7 +214,8 @@ def _named(message: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str |
     return value
 
 
-def _limit(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_ENTRIES:
-        raise ValueError(f"limit: a number from 0 to {MAX_ENTRIES} is needed")
+def _number(message: dict[str, Any], key: str, *, default: int, most: int) -> int:
+    value = message.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{key}: a number from 0 to {most} is needed")
     return value

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from stockade import protocol, service
 from stockade.config import ConfigError
-from stockade.warden import config
+from stockade.warden import backends, config, recovery
 from stockade.warden.core import Warden
-from stockade.warden.nftables import Nftables
 from stockade.warden.registry import Registry
 from stockade.warden.server import Server
 
@@ -37,14 +36,15 @@ def main() -> int:
         LOG.error("%s", error)
         return 2
     os.umask(0o077)
+    firewall = backends.build(settings)
     try:
-        registry = Registry(STATE / "registry.db")
+        opened = recovery.open_registry(STATE, firewall, settings.origin)
     except (sqlite3.Error, OSError) as error:
-        LOG.error("the registry %s cannot be used: %s", STATE / "registry.db", error)
+        LOG.error("the registry in %s cannot be used: %s", STATE, error)
         return 1
-    warden = Warden(registry=registry, firewall=Nftables(), config=settings)
+    warden = Warden(registry=opened.registry, firewall=firewall, config=settings, warnings=opened.warnings)
     warden.start()
-    return _run(warden, registry)
+    return _run(warden, opened.registry)
 
 
 def _run(warden: Warden, registry: Registry) -> int:
@@ -61,11 +61,12 @@ def _run(warden: Warden, registry: Registry) -> int:
     service.notify(f"READY=1\nSTATUS={warden.summary()}")
     tidied = time.monotonic()
     told = warden.summary()
-    while not stopping:
+    while not stopping and not warden.broken:
         server.serve(TICK_SECONDS)
         warden.tick()
         if time.monotonic() - tidied > TIDY_SECONDS:
             warden.tidy()
+            recovery.keep_copy(registry, STATE)
             tidied = time.monotonic()
         if (summary := warden.summary()) != told:
             LOG.info("%s", summary)
@@ -74,7 +75,9 @@ def _run(warden: Warden, registry: Registry) -> int:
     service.notify("STOPPING=1")
     server.close()
     registry.close()
-    return 0
+    if warden.broken:
+        LOG.error("the registry is broken (%s): starting anew rebuilds it", warden.broken)
+    return 1 if warden.broken else 0
 
 
 def _listener() -> socket.socket:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from stockade.client import WardenUnavailable
-from stockade.protocol import INTERNAL, UNAVAILABLE, ProtocolError
+from stockade.protocol import INTERNAL, QUOTA, UNAVAILABLE, ProtocolError
 from stockade.text import visible
 from stockade.watcher.verdict import Verdict
 
@@ -102,7 +102,7 @@ class Courier:
         except WardenUnavailable as error:
             return self._failed(str(error))
         except ProtocolError as error:
-            if error.code == INTERNAL or (error.code == UNAVAILABLE and not str(error).startswith("recorded")):
+            if error.code in (INTERNAL, QUOTA) or (error.code == UNAVAILABLE and not str(error).startswith("recorded")):
                 return self._failed(str(error))
             if len(batch) > 1 and error.code != UNAVAILABLE:  # one bad entry must not cost the others
                 self._singly = len(batch)

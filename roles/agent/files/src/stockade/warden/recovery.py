@@ -1,0 +1,162 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening the registry whatever happened to it: a copy before it grows, a rebuilt one if it is broken.
+
+Bans of a broken registry come back from its last copy and from the kernel's own table, which knows what is in force and
+for how long, but not why. A registry that cannot be written is read from a copy in memory, so that what it says holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from stockade.warden import schema
+from stockade.warden.firewall import Firewall, FirewallError, Held
+from stockade.warden.registry import Registry
+from stockade.warden.rows import Ban, Change, WhitelistEntry
+
+LOG = logging.getLogger("stockade.warden")
+FILE, COPY = "registry.db", "registry.copy.db"
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+RECOVERED = "recovered"  # the whitelist's list of what only the kernel still knew
+
+
+@dataclass
+class Opened:
+    """A registry that can be used, and what an operator has to know about it."""
+
+    registry: Registry
+    warnings: tuple[str, ...] = ()
+
+
+def open_registry(state: Path, firewall: Firewall, origin: str) -> Opened:
+    """The registry in the directory `state`. Raises sqlite3.Error or OSError if there is no way to have one."""
+    path = state / FILE
+    try:
+        _copy_before_growth(path)
+        registry = Registry(path)
+    except sqlite3.OperationalError as error:  # the disk's fault, not the file's
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:  # another warden holds it
+            raise
+        return _unwritable(path, error)
+    except sqlite3.DatabaseError as error:
+        return _rebuilt(path, firewall, origin, str(error))
+    with suppress(OSError):
+        registry.copied_at = int((state / COPY).stat().st_mtime)
+    if not registry.writable:
+        return Opened(registry, ("the registry is of a newer agent: it is enforced, changes are refused",))
+    return Opened(registry)
+
+
+def keep_copy(registry: Registry, state: Path) -> None:
+    """Renew the copy if anything changed since. Failing costs nothing but the age of the copy: it is logged."""
+    if not registry.changed:
+        return
+    unfinished = state / (COPY + ".new")
+    try:
+        registry.copy_to(unfinished)
+        os.replace(unfinished, state / COPY)
+        registry.changed, registry.copied_at = False, int(time.time())
+    except (sqlite3.Error, OSError) as error:
+        LOG.warning("the registry could not be copied: %s", error)
+
+
+def _copy_before_growth(path: Path) -> None:
+    if not path.exists():
+        return
+    db = sqlite3.connect(path)
+    try:
+        found = schema.version(db)
+        if found == 0 or found >= schema.VERSION:
+            return
+        if found < schema.OLDEST:
+            raise sqlite3.DatabaseError(f"its layout {found} is from before the first release")
+        with sqlite3.connect(path.with_name(f"registry.v{found}.db")) as target:
+            db.backup(target)
+        target.close()
+    finally:
+        db.close()
+
+
+def _rebuilt(path: Path, firewall: Firewall, origin: str, reason: str) -> Opened:
+    now = int(time.time())
+    broken = path.with_name(f"{FILE}.corrupt-{now}")
+    for suffix in ("", *_SIDE_FILES):
+        side = Path(f"{path}{suffix}")
+        if side.exists():
+            side.rename(f"{broken}{suffix}")
+    copied_at = _from_copy(path)
+    registry = Registry(path)
+    try:
+        held = firewall.held()
+    except FirewallError as error:
+        LOG.warning("the kernel's bans cannot be read: %s", error)
+        held = Held()
+    recovered = _add_what_is_in_force(registry, held, origin, now, since=copied_at)
+    source = f"its copy of {_moment(copied_at)}" if copied_at else "nothing (there was no copy)"
+    warning = (
+        f"the registry was broken ({reason}) and is rebuilt from {source} and {recovered} bans that the kernel held;"
+    )
+    warning += f" the broken file is {broken}"
+    LOG.error("%s", warning)
+    return Opened(registry, (warning,))
+
+
+def _from_copy(path: Path) -> int:
+    """Put the copy in place; when it was made in epoch seconds, 0 if there is none that can be used."""
+    copy = path.with_name(COPY)
+    try:
+        made_at = int(copy.stat().st_mtime)
+        shutil.copyfile(copy, path)
+        registry = Registry(path)
+        registry.close()
+    except (OSError, sqlite3.Error):
+        for suffix in ("", *_SIDE_FILES):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        return 0
+    return made_at
+
+
+def _add_what_is_in_force(registry: Registry, held: Held, origin: str, now: int, *, since: int) -> int:
+    """Add what the kernel holds and the copy lacks; end what the copy holds and the kernel no longer did."""
+    known = registry.in_force(now)
+    new = [
+        Ban(network, "operator", origin, uuid.uuid4().hex, "recovered from the kernel", now, left and now + left)
+        for network, left in held.bans.items()
+        if network not in known
+    ]
+    lifted = [ban for ban in registry.live(now) if held.bans and ban.network not in held.bans]
+    entries = []
+    if not since:
+        entries = [WhitelistEntry(network, RECOVERED, "", now, None) for network in held.whitelist]
+    change = Change(put=new, end=lifted, ended_by="lifted after the copy", put_whitelist=entries)
+    if change:
+        registry.change(now, change)
+    return len(new)
+
+
+def _unwritable(path: Path, error: sqlite3.OperationalError) -> Opened:
+    directory = Path(tempfile.mkdtemp(prefix="registry-", dir=os.environ.get("RUNTIME_DIRECTORY")))  # in memory
+    for suffix in ("", "-wal"):
+        side = Path(f"{path}{suffix}")
+        if side.exists():
+            shutil.copyfile(side, directory / f"{FILE}{suffix}")
+    registry = Registry(directory / FILE)
+    registry.refusal = str(error)
+    warning = f"the registry cannot be written ({error}): what it held is enforced, changes are not recorded"
+    LOG.error("%s", warning)
+    return Opened(registry, (warning,))
+
+
+def _moment(epoch: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch))
