@@ -1,7 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The address from which this run reaches the host.
+"""The session in which this run reaches the host, and the address it comes from.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """
@@ -14,15 +14,21 @@ import typing as t
 
 
 def controller_network(proc: str = "/proc", pid: int | None = None) -> str | None:
-    """The peer of the SSH session this process belongs to: an IPv4 address or an IPv6 /64; None without a session.
+    """The peer of the SSH session this process belongs to: an IPv4 address or an IPv6 /64; None without a session."""
+    return _network(inherited("SSH_CONNECTION", proc, pid).partition(" ")[0])
 
-    sudo removes SSH_CONNECTION, so the environment of every ancestor is read, nearest first (sshd(8)).
+
+def inherited(variable: str, proc: str = "/proc", pid: int | None = None) -> str:
+    """An environment variable of this process or its nearest ancestor that has it; empty if none has.
+
+    sudo removes SSH_CONNECTION (sshd(8)) from its children, so the environment of every ancestor is read.
     """
+    wanted = variable.encode() + b"="
     for environment in _ancestors(proc, os.getpid() if pid is None else pid):
         for item in environment.split(b"\0"):
-            if item.startswith(b"SSH_CONNECTION="):
-                return _network(item[15:].decode("ascii", "replace").split(" ")[0])
-    return None
+            if item.startswith(wanted) and item != wanted:
+                return item[len(wanted) :].decode("utf-8", "replace")
+    return ""
 
 
 def _network(text: str) -> str | None:

@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._until import parse_until
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -110,9 +111,9 @@ def split_addresses(values: t.Iterable[str]) -> list[str]:
 
 
 def as_entries(values: t.Iterable[t.Any], option: str) -> list[dict[str, t.Any]]:
-    """Entries of a declarative list: a text stands for a network without anything else.
+    """Entries of a declarative list: a text stands for a network without anything else, ``until`` becomes an epoch.
 
-    Raises StockadeError naming the entry that is neither text nor mapping.
+    Raises StockadeError naming the entry that is neither text nor mapping, or that has no proper end.
     """
     entries = []
     for value in values:
@@ -120,5 +121,13 @@ def as_entries(values: t.Iterable[t.Any], option: str) -> list[dict[str, t.Any]]
             value = {"network": value}
         if not isinstance(value, dict) or not isinstance(value.get("network"), str):
             raise StockadeError("%s: %r is neither an address nor a mapping with the key network" % (option, value))
-        entries.append({key: item for key, item in value.items() if item is not None})
+        entry = {key: item for key, item in value.items() if item is not None}
+        if "expires_at" in entry or {"until", "duration"} <= entry.keys():
+            raise StockadeError("%s: %s: give its end as until, or as duration" % (option, entry["network"]))
+        if "until" in entry:
+            try:
+                entry["expires_at"] = parse_until(entry.pop("until"))
+            except ValueError as error:
+                raise StockadeError("%s: %s: until: %s" % (option, entry["network"], error)) from None
+        entries.append(entry)
     return entries

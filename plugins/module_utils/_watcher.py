@@ -8,7 +8,6 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils import _toml as toml
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
 
 PROGRAM = "/usr/local/bin/stockade"
 UNIT = "stockade-watcher.service"
@@ -148,8 +148,7 @@ class Watcher:
                 self._must(["systemctl", "disable", "--now", UNIT], "stop " + UNIT)
             if service.installed:
                 self._run(["systemctl", "reset-failed", UNIT])  # fails if it had not failed: nothing to do then
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._paths.config)
+            self._write(None)
             if forget:
                 shutil.rmtree(self._paths.state)
         return {"changed": changed, "service": "stopped", "before": before or "", "after": ""}
@@ -168,11 +167,7 @@ class Watcher:
 
     def _restore(self, before: str | None, service: Service) -> str:
         try:
-            if before is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._paths.config)
-            else:
-                self._write(before)
+            self._write(before)
             if not service.enabled:
                 self._must(["systemctl", "disable", UNIT], "disable " + UNIT)
             self._must(["systemctl", "restart" if service.active else "stop", UNIT], "restore " + UNIT)
@@ -228,16 +223,6 @@ class Watcher:
         about = os.stat(self._paths.config)
         return about.st_mode & 0o7777 != MODE or about.st_uid != os.geteuid()
 
-    def _write(self, text: str) -> None:
-        folder = os.path.dirname(self._paths.config)
-        descriptor, path = tempfile.mkstemp(prefix=".watcher-", dir=folder)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(path, MODE)
-            os.replace(path, self._paths.config)
-        except OSError:
-            os.unlink(path)
-            raise
+    def _write(self, text: str | None) -> None:
+        content = None if text is None else text.encode("utf-8", "surrogateescape")
+        replace(self._paths.config, content, mode=MODE)

@@ -8,152 +8,122 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import ipaddress
-import queue
-import re
-import socket
-import threading
 import time
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient, as_entries, ask
+from ansible_collections.stockade.fleet.plugins.module_utils import _inventory, _lists
+from ansible_collections.stockade.fleet.plugins.module_utils._lists import Answer, Declared
+from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient
+from ansible_collections.stockade.fleet.plugins.module_utils._whitelist_renders import render
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+OP = "whitelist_set"
+COUNTS = ("added", "removed", "lifted", "expired", "total")
+CONTROLLER = "controller"
 CONTROLLER_DURATION = "30d"
-INVENTORY = "inventory"
-RESOLVE_SECONDS = 2.0  # for all names together
-RESOLVERS = 16  # at a time: one name whose server is silent must not take the others' time
-SHOWN = 10
-# What libc takes for an address though nobody writes it: "1" is 0.0.0.1, "010.1" is 8.0.0.1. An alias may look like it.
-_NUMBERS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
 
 
-def declare(module: AnsibleModule, controller: str | None) -> dict[str, t.Any]:
-    """Bring every list of this run to the host, and return what changed in all of them together.
+def declare(module: AnsibleModule, controller: str | None) -> Answer:
+    """Bring every list of this run to the host, and what follows the whitelist; the module's result.
 
-    Raises StockadeError for the first list the warden does not take; lists before it are kept.
+    Or the result that asks the controller for files. Raises StockadeError before anything changed.
     """
+    lists = _declared(module)
+    answers = _lists.known(module, OP, lists)
+    needed = _lists.needed(lists, answers)
+    if needed:
+        return needed
     unresolved: list[str] = []
-    total: dict[str, t.Any] = {"changed": False, "added": [], "removed": [], "lifted": [], "unresolved": unresolved}
-    for fields in _lists(module.params, controller, unresolved):
-        networks = [entry["network"] for entry in fields.get("entries", [])]
-        predicted = {"changed": bool(networks), "added": networks, "removed": [], "lifted": []}
-        result = ask(module, "whitelist_set", predicted, **fields)
-        total["changed"] = total["changed"] or result["changed"]
-        for key in ("added", "removed", "lifted"):
-            total[key] += result[key]
+    change = [declared for declared in lists if declared.name not in answers]
+    change += _left(module, {declared.name for declared in lists})
+    change += _unasked(module.params["inventory"], controller, unresolved)
+    before = held() if module.check_mode else []
+    answers.update(_lists.carry_out(module, OP, change, _predicted))
     if unresolved:
-        module.warn(_complaint(unresolved))
-    return total
+        module.warn(_inventory.complaint(unresolved))
+    result = _result(answers)
+    removed = _lists.lines(result["removed"], result["counts"]["removed"])
+    added = _lists.lines(result["added"], result["counts"]["added"])
+    if module.params["render"]:
+        rows = after(before, change) if module.check_mode else held()
+        rendered = render(rows, run=module.run_command, check=module.check_mode)
+        result["changed"] = result["changed"] or rendered["changed"]
+        added += rendered["lines"]
+        for warning in rendered["warnings"]:
+            module.warn(warning)
+    return dict(result, unresolved=unresolved, controller=controller, **diff(module, removed, added))
 
 
-def _lists(options: dict[str, t.Any], controller: str | None, unresolved: list[str]) -> t.Iterator[dict[str, t.Any]]:
-    """One request for each list, the operator's first: a bad entry there is found before anything changed.
-
-    Names of the inventory that do not resolve are added to ``unresolved``.
-    """
-    entries = as_entries(options["entries"], "entries")
-    if options["state"] == "absent":
-        yield {"list": options["name"], "remove": [entry["network"] for entry in entries]}
-    else:
-        yield {"list": options["name"], "entries": entries, "prune": options["prune"]}
-    if options["inventory"] is not None:
-        yield {"list": INVENTORY, "entries": _hosts(options["inventory"], unresolved), "prune": True}
-    if controller is not None:
-        entry = {"network": controller, "comment": "controller of the last run", "duration": CONTROLLER_DURATION}
-        yield {"list": "controller", "entries": [entry], "renew": True}
-
-
-def _hosts(texts: list[str], unresolved: list[str]) -> list[dict[str, str]]:
-    """An entry for each address; a name that does not resolve now keeps the addresses it had the last time."""
-    comments: dict[str, str] = {}  # by network
-    names = []
-    for text in dict.fromkeys(texts):
-        if not _is_address(text):
-            names.append(text)
-        elif _is_worth_listing(text):
-            comments.setdefault(text, "host of the fleet")
-    found = resolve([name for name in names if name and not _NUMBERS.fullmatch(name)])
-    for name in names:
-        if name not in found:
-            unresolved.append(name)
-        for address in found.get(name, []):
-            if _is_worth_listing(address):
-                comments.setdefault(address, _comment(name))
-    if unresolved:
-        lost = {_comment(name) for name in unresolved}
-        for entry in _held():
-            if entry["list"] == INVENTORY and entry["comment"] in lost:
-                comments.setdefault(entry["network"], entry["comment"])
-    return [{"network": network, "comment": comment} for network, comment in comments.items()]
-
-
-def resolve(names: list[str], seconds: float = RESOLVE_SECONDS) -> dict[str, list[str]]:
-    """The addresses of each name, as this host resolves it. What has no answer after ``seconds`` is left out."""
-    waiting: queue.Queue[str] = queue.Queue()
-    for name in names:
-        waiting.put(name)
-    answers: queue.Queue[tuple[str, list[str]]] = queue.Queue()
-
-    def work() -> None:
-        while True:
-            try:
-                name = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            except (OSError, ValueError):  # no such name, no server, or no name at all
-                rows = []
-            answers.put((name, sorted({str(row[4][0]) for row in rows})))
-
-    for _worker in range(min(RESOLVERS, len(names))):
-        threading.Thread(target=work, daemon=True).start()  # a lookup cannot be broken off: the process ends it
-    found = {}
-    deadline = time.monotonic() + seconds
-    for _answer in names:
-        try:
-            name, addresses = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
-        except queue.Empty:
-            break
-        if addresses:
-            found[name] = addresses
-    return found
-
-
-def _held() -> list[dict[str, t.Any]]:
-    """What is whitelisted now."""
+def held() -> list[dict[str, t.Any]]:
+    """What is whitelisted now; nothing where there is no warden yet."""
     try:
         return t.cast("list[dict[str, t.Any]]", WardenClient().call("whitelist")["entries"])
     except WardenAbsent:
         return []  # predicted, or said by what is asked next
 
 
-def _comment(name: str) -> str:
-    return "host of the fleet (%s)" % name
+def after(rows: list[dict[str, t.Any]], change: list[Declared]) -> list[dict[str, t.Any]]:
+    """What will be whitelisted when ``change`` is done; timed entries have some end."""
+    kept = {(row["list"], row["network"]): row for row in rows}
+    for declared in change:
+        gone = set(declared.options.get("remove", ()))
+        for name, network in list(kept):
+            if name == declared.name and (declared.options.get("prune") or network in gone):
+                del kept[name, network]
+        for entry in declared.entries or []:
+            row = {"network": entry} if isinstance(entry, str) else dict(entry)
+            if row.get("duration", "permanent") != "permanent":
+                row.setdefault("expires_at", int(time.time()) + 1)
+            kept[declared.name, row["network"]] = dict({"comment": "", "expires_at": None}, list=declared.name, **row)
+    return list(kept.values())
 
 
-def _complaint(unresolved: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in unresolved[:SHOWN])
-    more = " and %d more" % (len(unresolved) - SHOWN) if len(unresolved) > SHOWN else ""
-    return (
-        "not protected, or only at the address known from an earlier run, as this host cannot resolve the name: %s%s. "
-        "Set ansible_host to an address, or whitelist it" % (shown, more)
-    )
+def _declared(module: AnsibleModule) -> list[Declared]:
+    """What the task declares: the list of this name, and one of each file."""
+    params = module.params
+    absent = params["state"] == "absent"
+    lists = []
+    if params["entries"] is not None or params["src"] is not None:
+        declared = _lists.main_list(module, prune=params["prune"])
+        if absent and declared.entries is None:
+            declared = declared._replace(digest=None)  # what goes is in the file
+        elif absent:
+            declared = Declared(declared.name, [], {"remove": declared.networks()})
+        lists.append(declared)
+    if not absent:
+        lists += _lists.members(params, {"prune": params["prune"]})
+    return lists
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _left(module: AnsibleModule, wanted: set[str]) -> list[Declared]:
+    """The lists of files that an earlier run declared and this one does not."""
+    params = module.params
+    if params["files"] is None or not (params["prune"] or params["state"] == "absent"):
+        return []
+    return _lists.left(params["name"], (row["list"] for row in held()), wanted)
 
 
-def _is_worth_listing(text: str) -> bool:
-    """True for what can be whitelisted; some addresses are never banned anyway, or stand for no host."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    never = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
-    return "%" not in text and not never
+def _unasked(inventory: list[str] | None, controller: str | None, unresolved: list[str]) -> t.Iterator[Declared]:
+    """The lists that nobody names."""
+    if inventory is not None:
+        yield Declared(_inventory.LIST, _inventory.entries(inventory, unresolved, held), {"prune": True})
+    if controller is not None:
+        entry = {"network": controller, "comment": "controller of the last run", "duration": CONTROLLER_DURATION}
+        yield Declared(CONTROLLER, [entry], {"renew": True})
+
+
+def _predicted(declared: Declared) -> Answer:
+    """The answer without a warden."""
+    networks = declared.networks()
+    counts = {"added": len(networks), "total": len(networks)}
+    return {"changed": bool(networks), "added": networks[: _lists.SHOWN], "counts": counts}
+
+
+def _result(answers: dict[str, Answer]) -> Answer:
+    shown = {key: _lists.shown(answers, key) for key in ("added", "removed", "lifted")}
+    counts = _lists.summed(answers, COUNTS)
+    counts["lifted"] = max(counts["lifted"], len(shown["lifted"]))
+    return {"changed": any(answer.get("changed") for answer in answers.values()), "counts": counts, **shown}

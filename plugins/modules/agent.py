@@ -20,7 +20,7 @@ description:
   - Bans stay in force during an upgrade.
   - The role P(stockade.fleet.agent#role) also installs what the agent needs from the distribution.
 requirements:
-  - systemd, nftables and Python 3.11 or later as /usr/bin/python3 on the host
+  - systemd and Python 3.11 or later as /usr/bin/python3 on the host, and nftables for the backend of that name
 extends_documentation_fragment:
   - stockade.fleet._attributes
 options:
@@ -40,6 +40,63 @@ options:
     description: Whether services may ban private networks. An operator always may.
     type: bool
     default: false
+  backends:
+    description:
+      - What refuses the banned. With several, all of them hold the same, and a ban is in force when each has taken it.
+      - V(nftables) drops packets in the kernel, in both directions, on all ports. It needs C(CAP_NET_ADMIN).
+      - V(hosts_deny) is for hosts that cannot have it, such as many containers. Programs that use libwrap refuse by
+        themselves, such as sshd on Debian. One line is put at the top of F(/etc/hosts.deny) and taken out when this
+        backend is no longer wanted; the rest of the file stays as it is.
+      - V(command) calls a program of yours, see O(command_ban).
+      - What a backend held that is no longer wanted is taken out when the others are in force; what the backend
+        V(command) banned stays with your program.
+    type: list
+    elements: str
+    choices: [nftables, hosts_deny, command]
+    default: [nftables]
+  command_ban:
+    description:
+      - Program and arguments that ban one network, for the backend V(command). The program is a full path; there is no
+        shell. C({network}) becomes the address or network, C({seconds}) the seconds the ban still runs, V(0) without
+        an end. Nothing else is replaced.
+      - It runs as the user C(stockade-warden) in the warden's sandbox, without the right to become root, and has 10
+        seconds. An exit code other than 0 is a failure, told to whoever asked and repeated every 5 seconds.
+      - With C({seconds}) the program is expected to end a ban by itself, and is called again when the end moves.
+      - It cannot let a part of a network through. A ban around a whitelisted network is not given to it, and reported.
+    type: list
+    elements: str
+  command_unban:
+    description: Program and arguments that lift what O(command_ban) banned. C({network}) is replaced.
+    type: list
+    elements: str
+  command_network:
+    description: Whether that program may use the network. Without it, it reaches this host's own sockets only.
+    type: bool
+    default: false
+  repeat_factor:
+    description:
+      - A service's ban of whom it banned before runs this many times as long for each time, up to O(longest_duration).
+        V(1) is off.
+    type: int
+    default: 4
+  repeat_window:
+    description: How long ago a ban still counts for O(repeat_factor).
+    type: str
+    default: 30d
+  longest_duration:
+    description: No repeated ban of a service runs longer.
+    type: str
+    default: 4w
+  credentials:
+    description:
+      - Secrets by name that the command of O(command_ban) needs. They are files of root's that systemd hands to the
+        warden alone, and the command finds each as a file of that name in C($CREDENTIALS_DIRECTORY).
+      - Credentials that are not named are removed.
+    type: dict
+  report_missing:
+    description: Name packages that are missing in RV(missing) instead of failing, as the role does to install them.
+    type: bool
+    default: false
   package_name:
     description: Version to install. Set by the action plugin.
     type: str
@@ -52,6 +109,19 @@ EXAMPLES = r"""
 - name: Install the agent
   stockade.fleet.agent:
     default_duration: 4h
+
+- name: In a container that cannot have CAP_NET_ADMIN
+  stockade.fleet.agent:
+    backends: [hosts_deny]
+
+- name: Tell the provider's firewall too
+  stockade.fleet.agent:
+    backends: [nftables, command]
+    command_ban: [/usr/local/sbin/provider-firewall, block, "{network}", "--for={seconds}"]
+    command_unban: [/usr/local/sbin/provider-firewall, unblock, "{network}"]
+    command_network: true
+    credentials:
+      token: "{{ vault_provider_token }}"
 
 - name: Remove it
   stockade.fleet.agent:
@@ -70,6 +140,12 @@ differences:
   type: list
   elements: str
   sample: [version none -> 0.1.0-3f9c0a51e7b2]
+missing:
+  description: Packages that the host lacks. Nothing was done if there are any, and O(report_missing) is set.
+  returned: O(state=present)
+  type: list
+  elements: str
+  sample: [nftables]
 """
 
 import base64
@@ -77,13 +153,12 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, removal, tree
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, removal, settings, tree
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import NAMES, Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.install import Agent
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import require_root
-
-SETTINGS = ("origin", "default_duration", "ban_private")
 
 
 def main() -> None:
@@ -94,25 +169,38 @@ def main() -> None:
             "origin": {"type": "str"},
             "default_duration": {"type": "str", "default": "1h"},
             "ban_private": {"type": "bool", "default": False},
+            "backends": {"type": "list", "elements": "str", "choices": NAMES, "default": ["nftables"]},
+            "command_ban": {"type": "list", "elements": "str"},
+            "command_unban": {"type": "list", "elements": "str"},
+            "command_network": {"type": "bool", "default": False},
+            "repeat_factor": {"type": "int", "default": 4},
+            "repeat_window": {"type": "str", "default": "30d"},
+            "longest_duration": {"type": "str", "default": "4w"},
+            "credentials": {"type": "dict", "no_log": True},
+            "report_missing": {"type": "bool", "default": False},
             "package_name": {"type": "str"},
-            "package": {"type": "str"},
+            "package": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
     options, run = module.params, tree.runner(module)
+    choice = Choice(options["backends"], options["credentials"] or {}, options["command_network"])
     try:
         require_root()
         if options["state"] == "absent":
-            found = removal.remove(run, check=module.check_mode)
+            found = removal.remove(run, check=module.check_mode, warn=module.warn)
             module.exit_json(changed=bool(found), differences=found, **diff(module, found, []))
         name = options["package_name"]
         if not name:
             raise StockadeError(
                 "package_name is missing: call this module as stockade.fleet.agent, with its action plugin"
             )
-        preflight.check(run, predicting=module.check_mode, warn=module.warn)
-        wanted = {k: options[k] for k in SETTINGS if options[k] is not None}
-        agent = Agent(run=run, options=wanted)
+        missing = preflight.check(run, choice, warn=module.warn)
+        if missing and not module.check_mode:
+            if options["report_missing"]:
+                module.exit_json(changed=False, missing=missing)
+            raise StockadeError("install %s first (the role stockade.fleet.agent does)" % ", ".join(missing))
+        agent = Agent(run=run, options=settings.chosen(options), choice=choice)
         found = agent.differences(name)
         if found and not module.check_mode:
             content = zlib.decompress(base64.b64decode(options["package"])) if options["package"] else None
@@ -121,7 +209,7 @@ def main() -> None:
             agent.install(name, content)
     except StockadeError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(found), version=name, differences=found, **diff(module, [], found))
+    module.exit_json(changed=bool(found), version=name, missing=missing, differences=found, **diff(module, [], found))
 
 
 if __name__ == "__main__":

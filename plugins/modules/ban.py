@@ -15,6 +15,8 @@ description:
   - The answer comes when the ban is durably recorded and in force in the kernel.
   - Whitelisted networks, the host's own addresses, gateways, resolvers, loopback, link-local and multicast are never
     banned. A network that contains one of them is banned except for it, and the result names the exception.
+  - With O(jail) one jail of fail2ban bans instead, by its own action and for its own bantime. The warden is asked
+    first, because fail2ban itself would ban whitelisted addresses as well.
   - Needs the agent, see the role P(stockade.fleet.agent#role).
 extends_documentation_fragment:
   - stockade.fleet._attributes
@@ -31,9 +33,16 @@ options:
     description:
       - How long, such as V(10m), V(1h), V(7d) or V(permanent).
       - Without it the duration is the one configured on the host, an hour by default.
+      - Not with O(jail), as fail2ban bans by hand for nothing but the jail's own bantime.
+    type: str
+  jail:
+    description:
+      - Have this jail of fail2ban ban, which must run. With the action of the role P(stockade.fleet.fail2ban#role) the
+        warden enforces the ban on all ports, with another one that action does what it does.
+      - An address that the jail holds already is unchanged, also if its end comes sooner.
     type: str
   reason:
-    description: Why, at most 200 characters; shown in reports.
+    description: Why, at most 200 characters; shown in reports. Not with O(jail), as fail2ban keeps none.
     type: str
     default: ""
   force:
@@ -64,6 +73,11 @@ EXAMPLES = r"""
     duration: 7d
     reason: credential stuffing
     on_refused: skip
+
+- name: Try whether the jail's action bans
+  stockade.fleet.ban:
+    address: 203.0.113.9
+    jail: sshd
 
 # At three in the morning, on all web servers:
 #   ansible web -b -m stockade.fleet.ban -a 'address=203.0.113.9,2001:db8:bad::/48 duration=1d reason="flood"'
@@ -98,6 +112,7 @@ results:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban import _jail_ban
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import ask, split_addresses
 
@@ -108,6 +123,7 @@ def main() -> None:
         argument_spec={
             "address": {"type": "list", "elements": "str", "required": True, "aliases": ["addresses", "ip"]},
             "duration": {"type": "str"},
+            "jail": {"type": "str"},
             "reason": {"type": "str", "default": ""},
             "force": {"type": "bool", "default": False},
             "on_refused": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
@@ -120,8 +136,13 @@ def main() -> None:
         extra["duration"] = options["duration"]
     bans = [dict(extra, network=address) for address in split_addresses(options["address"])]
     predicted = {"changed": bool(bans), "results": [dict(ban, state="banned") for ban in bans]}
+    how = {"force": options["force"], "on_refused": options["on_refused"]}
     try:
-        result = ask(module, "ban", predicted, bans=bans, force=options["force"], on_refused=options["on_refused"])
+        if options["jail"]:
+            _jail_ban.refuse(duration=options["duration"], reason=options["reason"])
+            result = _jail_ban.ban(module, [ban["network"] for ban in bans], options["jail"], **how)
+        else:
+            result = ask(module, "ban", predicted, bans=bans, **how)
     except StockadeError as error:
         module.fail_json(msg=str(error))
     changed = [item for item in result["results"] if item["state"] in ("banned", "renewed")]

@@ -12,6 +12,7 @@ short_description: Lift bans on a host, at once
 author: stockade.fleet contributors (@stockade-fleet)
 description:
   - Lifts every ban of addresses and networks, whoever decided them, also in fail2ban's own list.
+  - With O(jail) only that jail of fail2ban lifts its bans, those of others stay and are reported.
   - An address that stays banned because a wider network or a list covers it is reported with what covers it.
   - Needs the agent, see the role P(stockade.fleet.agent#role).
 extends_documentation_fragment:
@@ -25,6 +26,9 @@ options:
     elements: str
     required: true
     aliases: [addresses, ip]
+  jail:
+    description: Lift only what this jail of fail2ban banned. It must run.
+    type: str
 seealso:
   - module: stockade.fleet.ban
   - module: stockade.fleet.whitelist
@@ -34,6 +38,11 @@ EXAMPLES = r"""
 - name: Lift the bans of two addresses
   stockade.fleet.unban:
     address: [203.0.113.9, "2001:db8:bad::/48"]
+
+- name: Have one jail forget an address
+  stockade.fleet.unban:
+    address: 203.0.113.9
+    jail: sshd
 
 # Ad hoc, everywhere:
 #   ansible all -b -m stockade.fleet.unban -a 'address=203.0.113.9'
@@ -57,7 +66,7 @@ results:
       type: list
       elements: dict
     remaining:
-      description: Bans of wider networks that still cover it.
+      description: Bans that still cover it, of wider networks, and with O(jail) also of others than the jail.
       type: list
       elements: dict
   sample: [{network: 203.0.113.9, state: absent, lifted: [], remaining: [{network: 203.0.113.0/24, source: operator}]}]
@@ -72,7 +81,9 @@ fail2ban:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._unban import lift
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._jail_ban import require_jail, source
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._unban import keep, lift
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import ask, split_addresses
 
@@ -82,13 +93,20 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "address": {"type": "list", "elements": "str", "required": True, "aliases": ["addresses", "ip"]},
+            "jail": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    networks = split_addresses(module.params["address"])
+    networks, jail = split_addresses(module.params["address"]), module.params["jail"]
+    only = {}
     try:
-        result = ask(module, "unban", {"changed": False, "results": []}, networks=networks)
-        jailed = lift((item["network"] for item in result["results"]), check=module.check_mode)
+        if jail:
+            require_jail(jail, Fail2banClient())
+            only["source"] = source(jail)
+        result = ask(module, "unban", {"changed": False, "results": []}, networks=networks, **only)
+        jailed = lift((item["network"] for item in result["results"]), check=module.check_mode, jail=jail)
+        if jail:
+            keep(result["results"], jail)
     except StockadeError as error:
         module.fail_json(msg=str(error))
     for item in result["results"]:

@@ -15,6 +15,8 @@ import tarfile
 import typing as t
 from pathlib import Path
 
+# What belongs to the program; a tool's cache beside it would change the digest
+PARTS = frozenset(["__main__.py", "bin", "completion", "stockade", "systemd", "sysusers"])
 SOURCE = Path(__file__).parents[2] / "roles" / "agent" / "files" / "src"
 _VERSION = re.compile(r'^__version__ = "([0-9a-z.]+)"$', re.MULTILINE)
 
@@ -34,8 +36,9 @@ def build(source: Path = SOURCE) -> Package:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path in sorted(source.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                _add(archive, path.relative_to(source).as_posix(), path.read_bytes())
+            name = path.relative_to(source)
+            if path.is_file() and name.parts[0] in PARTS and "__pycache__" not in name.parts:
+                _add(archive, name.as_posix(), path.read_bytes())
     content = buffer.getvalue()
     found = _VERSION.search((source / "stockade" / "__init__.py").read_text(encoding="utf-8"))
     version = found.group(1) if found else "0"

@@ -32,7 +32,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory as the README's reader has it: an inventory and a site.yml."""
     directory: Path = tmp_path_factory.mktemp("desk")
     shutil.copy(REPOSITORY / "build" / "fleet" / "inventory.yml", directory)
-    shutil.copy(REPOSITORY / "docs" / "examples" / "site.yml", directory)
+    shutil.copytree(REPOSITORY / "docs" / "examples", directory, dirs_exist_ok=True)
     return directory
 
 
@@ -58,6 +58,7 @@ def test_the_report_is_where_the_readme_says(desk: Path) -> None:
 
 def test_the_example_of_the_readme_is_the_example_file() -> None:
     example = (REPOSITORY / "docs" / "examples" / "site.yml").read_text(encoding="utf-8")
-    for line in ("  - network: 198.51.100.0/24\n    comment: office\n", "  - 203.0.113.128/25\n"):
+    files = 'stockade_bans_files:\n  - name: scanners\n    src: "{{ inventory_dir }}/files/scanners.txt"\n'
+    for line in ("  - network: 198.51.100.0/24\n    comment: office\n", "  - 203.0.113.128/25\n", files):
         assert line in example
         assert line in (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import removal, settings, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, settings, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
@@ -32,9 +33,10 @@ class Before(t.NamedTuple):
 class Agent:
     """The agent of this host. ``options`` are the keys of warden.toml."""
 
-    def __init__(self, *, run: Run, options: dict[str, t.Any]) -> None:
+    def __init__(self, *, run: Run, options: dict[str, t.Any], choice: Choice) -> None:
         self._run = run
         self._config = settings.render(options)
+        self._choice = choice
 
     def differences(self, name: str) -> list[str]:
         """What installing version ``name`` would change, in words; empty if nothing.
@@ -46,8 +48,8 @@ class Agent:
             found = ["version %s -> %s" % (version or "none", name)]
         else:
             found = [path for path, wanted in self._wanted(name).items() if tree.read(path) != wanted]
-            if not os.path.islink(tree.COMMAND):
-                found.append(tree.COMMAND)
+            found += [path for path, target in _links(name).items() if _target(path) != target]
+            found += backends.leftovers(self._run, self._choice.names)
             states = units.states(self._run)
             for unit in units.ENABLED:
                 if states[unit] != ("active", "enabled"):
@@ -78,26 +80,28 @@ class Agent:
 
     def _activate(self, name: str, files: dict[str, bytes | None], *, watcher: bool) -> None:
         tree.switch(name)
-        tree.link(os.path.join(tree.CURRENT, "bin", "stockade"), tree.COMMAND)
+        for path, target in _links(name).items():
+            tree.link(target, path)
         for path, content in files.items():
-            tree.write(path, content)
+            self._write(path, content)
         sysusers = os.path.join(tree.version_directory(name), "sysusers", "stockade.conf")
         units.must(self._run, ["/usr/bin/systemd-sysusers", sysusers], "create the users")
         units.start(self._run, watcher=watcher)
         self._wait_until_enforcing()
+        backends.clear(self._run, self._choice.names)
 
     def _put_back(self, before: Before) -> str:
         """Files, link and services as they were; says in words what runs now."""
         try:
             if before.version is None:
                 units.withdraw(self._run)
-                if removal.has_table(self._run):
-                    removal.remove_table(self._run)
-                tree.remove(tree.COMMAND)
+                for path in (tree.COMMAND, tree.COMPLETION):
+                    tree.remove(path)
             tree.switch(before.version)
             for path, content in before.files.items():
-                tree.write(path, content)
+                self._write(path, content)
             if before.version is None:
+                backends.clear(self._run, [])
                 return "nothing ran before, and nothing was left running"
             units.start(self._run, watcher=before.watcher)
             self._wait_until_enforcing()
@@ -119,4 +123,29 @@ class Agent:
         """Every file that version ``name`` has outside its own directory."""
         source = os.path.join(tree.version_directory(name), "systemd")
         files = {units.path(unit): tree.read(os.path.join(source, unit)) for unit in units.OWN}
-        return {**files, CONFIG: self._config.encode()}
+        files[CONFIG] = self._config.encode()
+        return {**files, **backends.files(self._choice)}
+
+    def _write(self, path: str, content: bytes | None) -> None:
+        tree.write(path, content, secret=path.startswith(backends.CREDENTIALS + "/"))
+
+
+def _links(name: str) -> dict[str, str]:
+    """Every link that version ``name`` has outside its own directory, with what it points to."""
+    wanted = {
+        tree.COMMAND: os.path.join("bin", "stockade"),
+        tree.COMPLETION: os.path.join("completion", "stockade.bash"),
+    }
+    there = tree.version_directory(name)
+    return {
+        path: os.path.join(tree.CURRENT, target)
+        for path, target in wanted.items()
+        if os.path.exists(os.path.join(there, target))
+    }
+
+
+def _target(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None

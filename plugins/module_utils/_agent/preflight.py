@@ -11,26 +11,39 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import HOSTS_DENY, NFT, NFTABLES, Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import PYTHON, Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 
-NFT = "/usr/sbin/nft"
+LDD = "/usr/bin/ldd"
+SSHD = "/usr/sbin/sshd"
+HOSTS_ALLOW = "/etc/hosts.allow"
+INIT_STATUS = "/proc/1/status"
+INIT_MOUNTS = "/proc/1/mountinfo"
 MINIMUM_PYTHON = (3, 11)
 TRIED = (("debian", "12"), ("debian", "13"))
 
 
-def check(run: Run, *, predicting: bool, warn: t.Callable[[str], None]) -> None:
-    """Raise StockadeError for the first thing this host lacks; ``warn`` of what was never tried.
+CAP_NET_ADMIN = 12  # the bit, <linux/capability.h>
 
-    In a prediction the absence of nft is a warning: the role installs it just before.
-    """
+
+def check(run: Run, choice: Choice, *, warn: t.Callable[[str], None]) -> list[str]:
+    """The packages that are missing. Raises StockadeError for what no package mends; ``warn`` of the rest."""
     if not os.path.isdir("/run/systemd/system"):
         raise StockadeError("cannot install the agent: this host does not run systemd (sd_booted(3))")
     _check_python(run)
-    _check_nft(run, predicting=predicting, warn=warn)
+    missing = []
+    if NFTABLES in choice.names:
+        _check_net_admin()
+        missing = _check_nft(run)
+    if HOSTS_DENY in choice.names:
+        _check_libwrap(run, warn)
+    if choice.credentials:
+        _check_propagation()
     distribution = _os_release()
     if distribution not in TRIED:
         warn("the agent was never tried on %s %s: it should work, watch `stockade status`" % distribution)
+    return missing
 
 
 def _check_python(run: Run) -> None:
@@ -43,16 +56,48 @@ def _check_python(run: Run) -> None:
         raise StockadeError("cannot install the agent: %s is Python %s, and %s" % (PYTHON, found, needed))
 
 
-def _check_nft(run: Run, *, predicting: bool, warn: t.Callable[[str], None]) -> None:
+def _check_net_admin() -> None:
+    with open(INIT_STATUS, encoding="ascii") as file:
+        bounds = [line.split()[1] for line in file if line.startswith("CapBnd:")]
+    if bounds and not int(bounds[0], 16) >> CAP_NET_ADMIN & 1:
+        raise StockadeError(
+            "cannot install the agent with the backend nftables: this host (a container, it seems) cannot have "
+            "CAP_NET_ADMIN. Set backends: [hosts_deny] (stockade_agent_backends), or give it to the container"
+        )
+
+
+def _check_propagation() -> None:
+    """systemd mounts credentials in a namespace of its own; only where /run is shared do they reach the service."""
+    with open(INIT_MOUNTS, encoding="utf-8", errors="replace") as file:
+        mounts = [line.split() for line in file]
+    over = [fields for fields in mounts if fields[4] in ("/", "/run")]  # proc(5): the mount point, options follow
+    if over and not any(field.startswith("shared:") for field in max(over, key=lambda fields: len(fields[4]))[6:]):
+        raise StockadeError(
+            "cannot hand credentials over: /run is a private mount in this container, and systemd leaves them out "
+            "without a word. Run `mount --make-shared /run` before its systemd starts services, or set no credentials"
+        )
+
+
+def _check_nft(run: Run) -> list[str]:
     if not os.path.exists(NFT):
-        message = "there is no %s: install the package nftables (the role stockade.fleet.agent does)" % NFT
-        if not predicting:
-            raise StockadeError("cannot install the agent: " + message)
-        warn(message)
-        return
+        return ["nftables"]
     rc, _out, err = run([NFT, "list", "tables"])
     if rc != 0:
         raise StockadeError("cannot install the agent: the kernel takes no nftables rules here: %s" % err.strip()[:300])
+    return []
+
+
+def _check_libwrap(run: Run, warn: t.Callable[[str], None]) -> None:
+    rc, out, _err = run([LDD, SSHD])
+    if rc == 0 and "libwrap.so" not in out:
+        warn("backend hosts_deny: %s does not use libwrap here, so it refuses nobody that is only banned there" % SSHD)
+    try:
+        with open(HOSTS_ALLOW, encoding="utf-8", errors="replace") as file:
+            rules = [line for line in file if line.strip() and not line.startswith("#")]
+    except OSError:
+        return
+    if rules:
+        warn("backend hosts_deny: whom %s lets in is not refused: it is asked first" % HOSTS_ALLOW)
 
 
 def _os_release() -> tuple[str, str]:

@@ -12,12 +12,12 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
 
-NFT = "/usr/sbin/nft"
-TABLE = "inet stockade"
+COMMAND_LEDGER = "/var/lib/stockade/command.ledger"
 DIRECTORIES = (
     "/etc/stockade",
     "/run/stockade",
@@ -29,7 +29,7 @@ USERS = ("stockade-watcher", "stockade-warden")
 GROUPS = (*USERS, "stockade")
 
 
-def remove(run: Run, *, check: bool) -> list[str]:
+def remove(run: Run, *, check: bool, warn: t.Callable[[str], None]) -> list[str]:
     """What of the agent is on this host, in words; taken off it unless ``check``.
 
     The order leaves nothing half alive: services, rules, files, state, users. Each part is looked for by itself, so a
@@ -40,8 +40,7 @@ def remove(run: Run, *, check: bool) -> list[str]:
     states = units.states(run)
     found = ["running " + unit for unit, state in states.items() if state.active not in units.GONE]
     found += units.files()
-    table = has_table(run)
-    found += ["nftables table " + TABLE] if table else []
+    found += backends.leftovers(run, [])
     places = [name for name in (*_links(), tree.BASE, *DIRECTORIES) if os.path.lexists(name)]
     accounts = [("user", name) for name in USERS if _known(run, "passwd", name)]
     accounts += [("group", name) for name in GROUPS if _known(run, "group", name)]
@@ -49,9 +48,9 @@ def remove(run: Run, *, check: bool) -> list[str]:
     if check or not found:
         return found
     try:
+        _lift_what_a_command_banned(warn)
         units.withdraw(run)
-        if table:
-            remove_table(run)
+        backends.clear(run, [])
         for name in places:
             _remove_tree(name)
     except OSError as error:
@@ -61,22 +60,25 @@ def remove(run: Run, *, check: bool) -> list[str]:
     return found
 
 
-def has_table(run: Run) -> bool:
-    """True if the agent's rules are in the kernel."""
-    if not os.path.exists(NFT):
-        return False
-    rc, out, _err = run([NFT, "list", "tables"])
-    return rc == 0 and "table " + TABLE in out.splitlines()
-
-
-def remove_table(run: Run) -> None:
-    """Take the agent's rules out of the kernel; it is no error if they are gone already."""
-    units.must(run, [NFT, "add table %s; delete table %s" % (TABLE, TABLE)], "remove the nftables table " + TABLE)
+def _lift_what_a_command_banned(warn: t.Callable[[str], None]) -> None:
+    """What the backend C(command) did elsewhere outlives this host's files: have the warden undo it, while it lives."""
+    if not os.path.exists(COMMAND_LEDGER):
+        return
+    said = None
+    while True:
+        try:
+            WardenClient().call("release")
+            return
+        except StockadeError as error:  # with many bans a call does a part of them, and says how many are left
+            if str(error) == said:
+                warn("bans that the command applied were not all lifted (%s): see %s" % (error, COMMAND_LEDGER))
+                return
+            said = str(error)
 
 
 def _links() -> t.Iterator[str]:
-    """The command, if it is ours: a program of that name from elsewhere is no link into our tree."""
-    for name in (tree.COMMAND, tree.COMMAND + ".new"):
+    """Command and completion, if they are ours: a file of that name from elsewhere is no link into our tree."""
+    for name in (path + suffix for path in (tree.COMMAND, tree.COMPLETION) for suffix in ("", ".new")):
         if os.path.islink(name) and os.readlink(name).startswith(tree.BASE + "/"):
             yield name
 
@@ -86,6 +88,9 @@ def _remove_tree(name: str) -> None:
         shutil.rmtree(name)
     else:
         tree.remove(name)  # a link that somebody put there: what it points to is theirs
+    if name == tree.COMPLETION:
+        for parent in (os.path.dirname(name), os.path.dirname(os.path.dirname(name))):
+            tree.remove_empty(parent)
 
 
 def _known(run: Run, database: str, name: str) -> bool:

@@ -18,12 +18,37 @@ from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 
 HEADER = "# Managed by the Ansible collection stockade.fleet; changes are overwritten.\n"
+KEYS = (
+    "origin",
+    "default_duration",
+    "ban_private",
+    "backends",
+    "repeat_factor",
+    "repeat_window",
+    "longest_duration",
+)
 CHECK_NOT_VALID = 2
+
+
+def chosen(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The keys of warden.toml that are set among the module's options."""
+    settings = {key: options[key] for key in KEYS if options[key] is not None}
+    command = {key: options["command_" + key] for key in ("ban", "unban") if options["command_" + key]}
+    return dict(settings, command=command) if command else settings
 
 
 def render(settings: dict[str, t.Any]) -> str:
     """The text of warden.toml. Raises StockadeError for a value that no TOML file can hold."""
-    return HEADER + "".join("%s = %s\n" % (key, toml.value(item)) for key, item in sorted(settings.items()))
+    flat = {key: item for key, item in settings.items() if not isinstance(item, dict)}
+    text = HEADER + _lines(flat)
+    for key, item in sorted(settings.items()):
+        if isinstance(item, dict):
+            text += "\n[%s]\n%s" % (key, _lines(item))
+    return text
+
+
+def _lines(settings: dict[str, t.Any]) -> str:
+    return "".join("%s = %s\n" % (key, toml.value(item)) for key, item in sorted(settings.items()))
 
 
 def judge(content: str, *, wanted: str, run: Run) -> None:

@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
 BASE = "/usr/local/lib/stockade"
 CURRENT = BASE + "/current"
 COMMAND = "/usr/local/bin/stockade"
+COMPLETION = "/usr/local/share/bash-completion/completions/stockade"
 PYTHON = "/usr/bin/python3"
 MANIFEST = "manifest.json"
 
@@ -122,6 +124,7 @@ def switch(name: str | None) -> None:
 def link(target: str, path: str) -> None:
     """Make ``path`` a symbolic link to ``target``, replacing what is there."""
     fresh = path + ".new"
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     remove(fresh)
     os.symlink(target, fresh)
     os.replace(fresh, path)
@@ -153,13 +156,22 @@ def read(path: str) -> bytes | None:
         return None
 
 
-def write(path: str, content: bytes | None) -> None:
-    """Make the file hold ``content`` in one rename, readable for everybody; None removes it."""
+def write(path: str, content: bytes | None, *, secret: bool = False) -> None:
+    """Make the file hold ``content`` in one rename, readable for everybody or, a secret, for root; None removes it."""
     if content is None:
-        remove(path)
+        if remove(path):
+            remove_empty(os.path.dirname(path))
         return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    with open(path + ".new", "wb") as file:
+    os.makedirs(os.path.dirname(path), mode=0o700 if secret else 0o755, exist_ok=True)
+    remove(path + ".new")
+    mode = 0o600 if secret else 0o644
+    with open(path + ".new", "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(content)
-    os.chmod(path + ".new", 0o644)
+        os.fchmod(file.fileno(), mode)
     os.replace(path + ".new", path)
+
+
+def remove_empty(directory: str) -> None:
+    """Remove a directory unless something is in it."""
+    with contextlib.suppress(OSError):
+        os.rmdir(directory)

@@ -8,7 +8,6 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import typing as t
@@ -39,9 +38,14 @@ def path(unit: str) -> str:
     return os.path.join(DIRECTORY, unit)
 
 
+def dropin() -> str:
+    """The file with which a host's choices change the warden's unit."""
+    return path(WARDEN) + ".d/stockade.conf"
+
+
 def files() -> list[str]:
     """What of our units is on disk: files, what an interrupted run left of them, and the links that enable them."""
-    named = [path(unit) + suffix for unit in OWN for suffix in ("", ".new")]
+    named = [name + suffix for name in (*map(path, OWN), dropin()) for suffix in ("", ".new")]
     links = [link for unit in OWN for link in glob.glob(os.path.join(DIRECTORY, "*.wants", unit))]
     return [name for name in named + links if os.path.lexists(name)]
 
@@ -86,9 +90,8 @@ def withdraw(run: Run) -> None:
     left = files()
     for name in left:
         tree.remove(name)
-        if os.path.dirname(name) != DIRECTORY:  # as `systemctl disable` does: no empty *.wants stays behind
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(name))
+        if os.path.dirname(name) != DIRECTORY:  # as `systemctl disable` does: no empty directory stays behind
+            tree.remove_empty(os.path.dirname(name))
     if (running or left) and os.path.isdir(BOOTED):
         control(run, "daemon-reload")
         run([SYSTEMCTL, "reset-failed", *OWN])  # fails if none had failed: nothing to do then

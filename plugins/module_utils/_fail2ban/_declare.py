@@ -17,6 +17,7 @@ import re
 from typing import Any
 
 from .._errors import StockadeError
+from ._files import IGNOREIP
 
 #: Options of the module that are written under another name.
 _RENAMED = {
@@ -68,6 +69,8 @@ def check_name(name: Any) -> str:
         raise StockadeError("jail %s: a name consists of letters, digits, dot, dash and underscore" % quoted(text))
     if text.lower() in _RESERVED:
         raise StockadeError("jail %s: fail2ban reserves this name, choose another" % quoted(text))
+    if text == IGNOREIP:
+        raise StockadeError("jail %s: a file of this name belongs to the whitelist, choose another" % quoted(text))
     if len(text) > 100:
         raise StockadeError("jail %s: a name has at most 100 characters" % quoted(text))
     return text

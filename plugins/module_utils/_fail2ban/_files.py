@@ -8,16 +8,17 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 
 from .._errors import StockadeError
+from .._files import replace
 
 PREFIX = "zz-stockade-"
 SUFFIX = ".local"
 HEADER = "# Managed by stockade.fleet.fail2ban_jails: changes made here are lost.\n"
 MODE = 0o644
+#: The one file that the whitelist writes; no jail can have this name.
+IGNOREIP = "ignoreip"
 
 
 class ManagedFiles:
@@ -41,13 +42,8 @@ class ManagedFiles:
         except FileNotFoundError:
             return {}
         for entry in names:
-            if not (entry.startswith(PREFIX) and entry.endswith(SUFFIX)):
-                continue
-            path = os.path.join(self.directory, entry)
-            text = self._read_one(path)
-            if not text.startswith(HEADER):
-                raise StockadeError("%s is not ours (its first line differs): move it away first" % path)
-            found[entry[len(PREFIX) : -len(SUFFIX)]] = text
+            if entry.startswith(PREFIX) and entry.endswith(SUFFIX) and entry != PREFIX + IGNOREIP + SUFFIX:
+                found[entry[len(PREFIX) : -len(SUFFIX)]] = read_ours(os.path.join(self.directory, entry), HEADER)
         return found
 
     def untidy(self, name: str) -> bool:
@@ -58,31 +54,16 @@ class ManagedFiles:
     def apply(self, wanted: dict[str, str | None]) -> None:
         """Write each text, remove where it is None; every file changes by one rename."""
         for name, text in wanted.items():
-            if text is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.path(name))
-            else:
-                self._write_one(self.path(name), text)
+            content = None if text is None else text.encode("utf-8", "surrogateescape")
+            replace(self.path(name), content, mode=MODE)
 
-    def _read_one(self, path: str) -> str:
-        if os.path.islink(path) or not os.path.isfile(path):
-            raise StockadeError("%s is no regular file: move it away first" % path)
-        with open(path, encoding="utf-8", errors="surrogateescape") as f:
-            return f.read()
 
-    def _write_one(self, path: str, text: str) -> None:
-        # the temporary name ends in neither .conf nor .local: fail2ban passes it over
-        handle, temporary = tempfile.mkstemp(prefix=".stockade-", dir=self.directory)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as f:
-                f.write(text)
-                os.fchmod(f.fileno(), MODE)
-                if os.geteuid() == 0:
-                    os.fchown(f.fileno(), 0, 0)
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+def read_ours(path: str, header: str) -> str:
+    """Return the text of a file of ours; raises StockadeError when it is somebody else's."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        raise StockadeError("%s is no regular file: move it away first" % path)
+    with open(path, encoding="utf-8", errors="surrogateescape") as f:
+        text = f.read()
+    if not text.startswith(header):
+        raise StockadeError("%s is not ours (its first line differs): move it away first" % path)
+    return text

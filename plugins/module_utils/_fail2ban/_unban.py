@@ -14,20 +14,34 @@ from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client i
     Fail2banClient,
     Fail2banUnavailable,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._networks import parse, parsed
 
 
-def lift(addresses: t.Iterable[str], *, check: bool, client: Fail2banClient | None = None) -> list[str]:
-    """Lift these addresses in every jail and return those that a jail held; only look with ``check``.
+def lift(
+    addresses: t.Iterable[str], *, check: bool, jail: str | None = None, client: Fail2banClient | None = None
+) -> list[str]:
+    """Lift these addresses in every jail, or in ``jail`` alone, and return those it held; only look with ``check``.
 
     Without it a jail takes the address for banned until its own bantime is over, and does not act on new failures.
     A host without fail2ban holds none. Raises StockadeError if fail2ban runs and refuses.
     """
     client = client or Fail2banClient()
     try:
-        banned = {address for held in client.banned().values() for address in held}
-        found = [address for address in addresses if address in banned]
+        banned = client.banned()
+        held = parsed(text for name, texts in banned.items() if jail in (None, name) for text in texts)
+        found = {address: held[network] for address, network in ((a, parse(a)) for a in addresses) if network in held}
         if found and not check:
-            client.call(["unban", *found])
+            client.call([*(["set", jail, "unbanip"] if jail else ["unban"]), *found.values()])
     except Fail2banUnavailable:
         return []
-    return found
+    return list(found)
+
+
+def keep(results: list[dict[str, t.Any]], jail: str, *, client: Fail2banClient | None = None) -> None:
+    """Add to what remains of each result the bans of other jails that act by themselves, unknown to the warden."""
+    jails = {name: parsed(texts) for name, texts in (client or Fail2banClient()).banned().items() if name != jail}
+    for item in results:
+        told = {row["source"] for row in item["remaining"]}
+        for name, held in sorted(jails.items()):
+            if parse(item["network"]) in held and "fail2ban/" + name not in told:
+                item["remaining"].append({"network": item["network"], "source": "fail2ban/" + name})

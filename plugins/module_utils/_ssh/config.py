@@ -20,6 +20,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keywords impor
 
 MAIN = "/etc/ssh/sshd_config"
 DROPIN = "/etc/ssh/sshd_config.d/00-stockade.conf"
+EXEMPT = "/etc/ssh/sshd_config.d/00-stockade-exempt.conf"  # the whitelist's, see exempt.py
 
 _LINE = re.compile(r"^\s*(?P<keyword>[A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+|$)(?P<value>.*?)\s*$")
 _MAX_DEPTH = 16  # sshd's own limit

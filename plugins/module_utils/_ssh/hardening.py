@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host, wire
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection, Proof, Ways, ways_in
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.change import Change, knock
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
     DROPIN,
     MAIN,
@@ -41,8 +42,6 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.shadow import 
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.used import find_used
 
 _FIRST_WITH_INCLUDE = (8, 2)
-_REEXEC_SECONDS = 3.0
-_PROBES = 6
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Hardening:
         connection = host.find_connection(wish.operator)
         warnings: list[str] = []
         settings: dict[str, str] = {}
-        before, tidy = files.read()
+        before, tidy = files.read(DROPIN)
         after = None
         if wish.state == "present":
             _refuse_without_include(load(), version)
@@ -106,7 +105,7 @@ class Hardening:
         if listener.mode == "none":
             warnings.append("no ssh service or socket of systemd is active: the files are checked, no listener is")
         else:
-            stale = wire.differences(self._knock(listener, now), now)
+            stale = wire.differences(knock(listener, now), now)
             if stale and changed:
                 raise StockadeError(
                     "refused, nothing was changed: {}; restart {} first, or see what else configures it".format(
@@ -118,64 +117,22 @@ class Hardening:
 
     def apply(self, plan: Plan) -> None:
         """Put the planned file in place and have the daemon read it; undone if that or the verification fails."""
-        about = files.status(DROPIN)
-        try:
-            files.put(plan.after)
-            self._reload(plan.listener)
-            self.verify(plan)
-        except Exception as error:
-            try:
-                self._restore(plan, about)
-            except (OSError, StockadeError) as second:
-                raise StockadeError(
-                    "cannot apply {}: {}; and restoring it failed: {}".format(DROPIN, error, second)
-                ) from error
-            raise StockadeError(
-                "cannot apply {}: {}; the previous configuration was restored".format(DROPIN, error)
-            ) from error
+        self._change(plan).apply()
 
     def verify(self, plan: Plan) -> None:
         """The files say what was planned, and the daemon that answers offers it. Raises StockadeError."""
-        effective = self._sshd.effective(MAIN)
-        if effective != plan.effective:
-            every = set(effective) | set(plan.effective)
-            keys = sorted(key for key in every if effective.get(key) != plan.effective.get(key))
-            raise StockadeError("the effective configuration is not the planned one: {}".format(", ".join(keys)))
-        if plan.listener.mode == "none":
-            return
-        problem = ""
-        for attempt in range(_PROBES):
-            # A second apart: sshd counts every knock against the address that knocks.
-            time.sleep(1.0 if attempt else 0.0)
-            try:
-                found = wire.differences(self._knock(plan.listener, effective), effective)
-            except StockadeError as error:
-                problem = str(error)
-                continue
-            if not found:
-                return
-            problem = "; ".join(found)
-        raise StockadeError(problem)
+        self._change(plan).verify()
 
-    def _restore(self, plan: Plan, about: os.stat_result | None) -> None:
-        """The old file back, and a daemon that answers; whether it took a reload to get there does not matter."""
-        files.put(plan.before, about)
-        try:
-            self._reload(plan.listener, rescue=True)
-        except StockadeError:
-            time.sleep(1.0)
-        if plan.listener.mode != "none":
-            self._knock(plan.listener, self._sshd.effective(MAIN))
-
-    def _knock(self, listener: host.Listener, effective: dict[str, list[str]]) -> wire.Offer:
-        """What the daemon offers at the first address that answers. Raises StockadeError when none does."""
-        problem = "sshd listens on no address"
-        for address, port in host.endpoints(listener, effective):
-            try:
-                return wire.probe(address, port)
-            except StockadeError as error:
-                problem = str(error)
-        raise StockadeError(problem)
+    def _change(self, plan: Plan) -> Change:
+        return Change(
+            self._run,
+            self._sshd,
+            path=DROPIN,
+            before=plan.before,
+            after=plan.after,
+            effective=plan.effective,
+            listener=plan.listener,
+        )
 
     def _access(self, effective: dict[str, list[str]], connection: Connection) -> tuple[Ways, str, list[str]]:
         """The operator's ways in with these values, why they would lose access ("" if not), and warnings."""
@@ -226,31 +183,6 @@ class Hardening:
         if lost:
             raise StockadeError("refused, nothing was changed: {}".format("; ".join(lost)))
         return effective, mine
-
-    def _reload(self, listener: host.Listener, *, rescue: bool = False) -> None:
-        """Have a running daemon read its files; ``rescue`` also starts one that did not survive.
-
-        A socket without its service has nobody to tell yet. With a socket it takes a restart: a reloaded sshd starts
-        itself anew without the sockets that systemd gave it, cannot bind the port that systemd holds, and dies. Nobody
-        is turned away meanwhile, the socket queues.
-        """
-        if listener.service is None:
-            return
-        name = listener.service.name
-        verb = "restart" if listener.mode == "socket" else "reload-or-restart" if rescue else "reload"
-        if verb != "reload":
-            # Starts count against a limit (5 in 10 s), and a service over it takes its socket down with it.
-            self._run(["systemctl", "reset-failed", name])
-        image = files.image(listener.service.pid)
-        rc, _out, err = self._run(["systemctl", verb, name])
-        if rescue and listener.socket is not None:
-            rc = max(rc, self._run(["systemctl", "start", listener.socket.name])[0])
-        if rc != 0:
-            raise StockadeError("cannot {} {}: {}".format(verb, name, " ".join(err.split())))
-        # The signal is sent, not answered: sshd starts itself anew, and until then the old daemon would be asked.
-        deadline = time.monotonic() + _REEXEC_SECONDS
-        while image and files.image(listener.service.pid) == image and time.monotonic() < deadline:
-            time.sleep(0.05)
 
 
 def result(plan: Plan) -> dict[str, Any]:

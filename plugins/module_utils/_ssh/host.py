@@ -16,6 +16,7 @@ import stat
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
 
+from ansible_collections.stockade.fleet.plugins.module_utils._controller import inherited
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Account, Connection
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
@@ -132,7 +133,7 @@ def endpoints(listener: Listener, effective: dict[str, list[str]]) -> list[tuple
 def find_connection(user: str | None) -> Connection:
     """Who is connected and from where: the option, or what sudo, the login and the ancestors' environment say."""
     name = user or os.environ.get("SUDO_USER") or _login_user() or pwd.getpwuid(os.getuid()).pw_name
-    words = _ancestor_variable("SSH_CONNECTION").split()
+    words = inherited("SSH_CONNECTION").split()
     if len(words) != 4:
         return Connection(name)
     return Connection(name, address=words[0], local_address=words[2], local_port=words[3], port=words[1])
@@ -223,19 +224,3 @@ def _login_user() -> str:
             return pwd.getpwuid(int(stream.read())).pw_name
     except (OSError, ValueError, KeyError, OverflowError):
         return ""
-
-
-def _ancestor_variable(name: str) -> str:
-    """A variable of our own or an ancestor's environment; sudo keeps SSH_CONNECTION from its children."""
-    value = os.environ.get(name, "")
-    pid = os.getppid()
-    while not value and pid > 1:
-        try:
-            with open("/proc/{}/environ".format(pid), "rb") as stream:
-                pairs = stream.read().decode("utf-8", "replace").split("\0")
-            with open("/proc/{}/stat".format(pid), encoding="utf-8", errors="replace") as stream:
-                pid = int(stream.read().rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
-        value = next((pair.partition("=")[2] for pair in pairs if pair.startswith(name + "=")), "")
-    return value

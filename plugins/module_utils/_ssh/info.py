@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import host, wire
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, MAIN, load
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, EXEMPT, MAIN, load
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.findings import findings
 
 
@@ -41,7 +41,10 @@ def gather(run: host.Run, *, sshd: str, operator: str | None) -> tuple[dict[str,
         "offered": offer.algorithms if offer else {},
         "effective": effective,
         "connection": {"user": connection.user, "address": connection.address},
-        "files": [{"path": path, "mode": "{:04o}".format(modes[path]), "ours": path == DROPIN} for path in tree.files],
+        "files": [
+            {"path": path, "mode": "{:04o}".format(modes[path]), "ours": path in (DROPIN, EXEMPT)}
+            for path in tree.files
+        ],
         "findings": findings(
             effective=everyone,
             offered=offer.algorithms if offer else {},

@@ -66,6 +66,7 @@ MAY_BE_MORE = ADDITIVE - {"allowgroups", "allowusers"}
 REFUSED = {
     "include": "files are included by sshd_config itself",
     "match": "a Match block belongs in a file of its own that sorts last, such as /etc/ssh/sshd_config.d/99-match.conf",
+    "persourcepenaltyexemptlist": "it has one writer, the module stockade.fleet.whitelist; add the addresses there",
     "port": "this module does not move the listener",
     "listenaddress": "this module does not move the listener",
 }

@@ -220,7 +220,14 @@ def test_permanent_bans_are_declared(host: Host) -> None:
     assert host.firewall.bans == {"203.0.113.9": None, "2001:db8:1::/48": None}
     again = host.ask("permanent_bans", list="scanners", entries=[{"network": "203.0.113.9"}])
     assert (again["added"], again["removed"]) == ([], ["2001:db8:1::/48"])
-    assert again["counts"] == {"added": 0, "removed": 1, "refused": 0, "expired": 0, "total": 1}
+    assert again["counts"] == {
+        "added": 0,
+        "removed": 1,
+        "refused": 0,
+        "lifted": 0,
+        "expired": 0,
+        "total": 1,
+    }
     assert host.banned() == ["203.0.113.9"]
 
 

@@ -18,6 +18,9 @@ REPOSITORY = FLEET_DIR.parent.parent
 BUILD_DIR = REPOSITORY / "build" / "fleet"
 CUSTOMIZE = FLEET_DIR / "images" / "customize.sh"
 
+# systemd's sandboxes, the firewall, packets of their own, PAM.
+CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "AUDIT_WRITE")
+
 
 class FleetError(Exception):
     """Something a user must know or do; its text says what, why and the next step."""
@@ -55,6 +58,8 @@ class Host:
     addresses: tuple[str, str]  # IPv4, IPv6
     groups: tuple[str, ...]
     listener: str  # "service" or "socket"
+    capabilities: tuple[str, ...]  # beyond podman's own
+    on_request: bool  # left alone by commands that name no host
 
     @property
     def mac(self) -> str:
@@ -79,14 +84,15 @@ class Fleet:
         return list({host.image.name: host.image for host in self.hosts.values()}.values())
 
     def select(self, names: list[str]) -> list[Host]:
-        """The hosts of these names, or all of them for an empty list.
+        """The hosts of these names; for an empty list all that are not `on_request`.
 
         Raises FleetError for a name that is not in the definition.
         """
         unknown = [name for name in names if name not in self.hosts]
         if unknown:
             raise FleetError(f"no test host named {', '.join(unknown)}; there are {', '.join(self.hosts)}")
-        return [self.hosts[name] for name in names or self.hosts]
+        wanted = names or [host.name for host in self.hosts.values() if not host.on_request]
+        return [self.hosts[name] for name in wanted]
 
 
 def _host(name: str, data: dict[str, Any], images: dict[str, Image], subnets: tuple[str, ...]) -> Host:
@@ -103,6 +109,8 @@ def _host(name: str, data: dict[str, Any], images: dict[str, Image], subnets: tu
         addresses=(ipv4, ipv6),
         groups=tuple(data["groups"]),
         listener=data["listener"],
+        capabilities=tuple(data.get("capabilities", CAPABILITIES)),
+        on_request=bool(data.get("on_request", False)),
     )
 
 

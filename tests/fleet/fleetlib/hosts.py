@@ -22,7 +22,6 @@ from .podman import podman, query, run, say, succeeds
 LAYOUT = 2
 # Seconds for a host to boot and answer; about 3 are usual.
 BOOT_DEADLINE = 90.0
-CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_ADMIN,AUDIT_WRITE"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def ensure_network(fleet: Fleet) -> None:
 def recipe(fleet: Fleet, host: Host) -> str:
     """A hash of everything a host is made from: a host with another recipe is made again."""
     image_id = podman("image", "inspect", "--format", "{{.Id}}", host.image.reference)
-    parts = (LAYOUT, host.name, host.addresses, host.listener, image_id, fleet.network, fleet.user)
+    parts = (LAYOUT, host.name, host.addresses, host.listener, host.capabilities, image_id, fleet.network, fleet.user)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -82,7 +81,7 @@ def create(fleet: Fleet, host: Host) -> None:
         f"--label={fleet.label}",
         f"--label=stockade.fleet.recipe={recipe(fleet, host)}",
         "--systemd=always",
-        f"--cap-add={CAPABILITIES}",
+        f"--cap-add={','.join(host.capabilities)}",
         f"--network={fleet.network}",
         f"--ip={host.addresses[0]}",
         f"--ip6={host.addresses[1]}",

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import install, removal, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, install, removal, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.install import Agent
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package, build
 
 GOOD = {"default_duration": "1h", "ban_private": False}
 BAD = {"default_duration": "10 minutes", "ban_private": False}
+NFTABLES = Choice(["nftables"], {}, network=False)
 OTHER = {"default_duration": "2h", "ban_private": False}
 
 
@@ -38,6 +40,8 @@ class Host:
         self.accounts: set[str] = set()
         self.commands: list[str] = []
         self.invocation = "42"
+        self.releases: list[str] = []  # what the warden says no with, each once
+        self.warnings: list[str] = []
         (root / "systemd").mkdir()
 
     def run(self, command: list[str]) -> tuple[int, str, str]:
@@ -114,9 +118,11 @@ class Host:
     def config(self) -> Path:
         return self.root / "etc" / "warden.toml"
 
-    def apply(self, package: Package, options: dict[str, t.Any], *, check: bool = False) -> list[str]:
+    def apply(
+        self, package: Package, options: dict[str, t.Any], *, choice: Choice = NFTABLES, check: bool = False
+    ) -> list[str]:
         """As the module does it."""
-        agent = Agent(run=self.run, options=options)
+        agent = Agent(run=self.run, options=options, choice=choice)
         found = agent.differences(package.name)
         if found and not check:
             agent.install(package.name, None if tree.is_intact(package.name) else package.content)
@@ -124,7 +130,8 @@ class Host:
 
     def picture(self) -> dict[str, str]:
         """Every file and link outside the versions, and what runs."""
-        names = [self.config, *map(self.unit, units.OWN), Path(tree.COMMAND), Path(tree.CURRENT)]
+        names = [self.config, *map(self.unit, units.OWN), Path(tree.COMMAND), Path(tree.COMPLETION), Path(tree.CURRENT)]
+        names += [self.root / "hosts.deny", Path(units.dropin()), *(self.root / "etc" / "credentials").glob("*")]
         shown = {str(name): name.read_text() for name in names if name.is_file()}
         shown["version"] = str(tree.current())
         shown["active"] = " ".join(sorted(self.active))
@@ -134,10 +141,15 @@ class Host:
 class Warden:
     host: Host
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float = 60.0) -> None:
         pass
 
     def call(self, op: str) -> dict[str, t.Any]:
+        if op == "release":
+            self.host.commands.append("release")
+            if self.host.releases:
+                raise StockadeError(self.host.releases.pop(0))
+            return {"changed": True}
         states = self.host.state
         return {"state": states.pop(0) if len(states) > 1 else states[0], "problems": ["no nft"]}
 
@@ -150,7 +162,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(tree, "PYTHON", sys.executable)
     monkeypatch.setattr(units, "DIRECTORY", str(tmp_path / "systemd"))
     monkeypatch.setattr(units, "BOOTED", str(tmp_path))
-    monkeypatch.setattr(removal, "NFT", str(tmp_path / "nft"))
+    monkeypatch.setattr(tree, "COMPLETION", str(tmp_path / "share" / "bash-completion" / "completions" / "stockade"))
+    monkeypatch.setattr(backends, "NFT", str(tmp_path / "nft"))
+    monkeypatch.setattr(backends, "FILE", str(tmp_path / "hosts.deny"))
+    monkeypatch.setattr(backends, "CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(backends, "CREDENTIALS", str(tmp_path / "etc" / "credentials"))
+    monkeypatch.setattr(removal, "COMMAND_LEDGER", str(tmp_path / "state" / "command.ledger"))
+    monkeypatch.setattr(removal, "WardenClient", Warden)
     monkeypatch.setattr(removal, "DIRECTORIES", (str(tmp_path / "etc"), str(tmp_path / "state")))
     monkeypatch.setattr(install, "CONFIG", str(tmp_path / "etc" / "warden.toml"))
     monkeypatch.setattr(install, "READY_SECONDS", 0.1)
@@ -270,10 +288,10 @@ def test_a_full_disk_goes_back(host: Host, package: Package, monkeypatch: pytest
     before = host.picture()
     real, failures = tree.write, [OSError(28, "No space left on device")]
 
-    def write(path: str, content: bytes | None) -> None:
+    def write(path: str, content: bytes | None, *, secret: bool) -> None:
         if path == install.CONFIG and failures:
             raise failures.pop()
-        real(path, content)
+        real(path, content, secret=secret)
 
     monkeypatch.setattr(tree, "write", write)
     with pytest.raises(StockadeError, match="No space left on device; version .* runs again"):
@@ -332,6 +350,10 @@ def everything(host: Host, package: Package) -> None:
     (host.root / "state" / "registry.db").write_text("")
 
 
+def remove(host: Host, *, check: bool = False) -> list[str]:
+    return removal.remove(host.run, check=check, warn=host.warnings.append)
+
+
 def left(host: Host) -> list[str]:
     names = [path for path in host.root.rglob("*") if not path.is_dir() or path.is_symlink()]
     shown = [str(path.relative_to(host.root)) for path in names if path.name != "nft"]
@@ -340,11 +362,11 @@ def left(host: Host) -> list[str]:
 
 def test_everything_is_predicted_removed_and_gone(host: Host, package: Package) -> None:
     everything(host, package)
-    predicted = removal.remove(host.run, check=True)
+    predicted = remove(host, check=True)
     assert left(host) != []
-    assert removal.remove(host.run, check=False) == predicted
+    assert remove(host) == predicted
     assert left(host) == []
-    assert removal.remove(host.run, check=True) == removal.remove(host.run, check=False) == []
+    assert remove(host, check=True) == remove(host) == []
 
 
 def no_unit_files(host: Host) -> None:
@@ -357,22 +379,22 @@ def no_tree(host: Host) -> None:
 
 
 def only_rules(host: Host) -> None:
-    removal.remove(host.run, check=False)
+    remove(host)
     host.table = True
 
 
 def only_accounts(host: Host) -> None:
-    removal.remove(host.run, check=False)
+    remove(host)
     host.accounts = {"passwd stockade-warden", "group stockade-warden", "group stockade"}
 
 
 def only_state(host: Host) -> None:
-    removal.remove(host.run, check=False)
+    remove(host)
     (host.root / "state").mkdir()
 
 
 def only_enabled(host: Host) -> None:
-    removal.remove(host.run, check=False)
+    remove(host)
     wants = host.root / "systemd" / "sysinit.target.wants"
     wants.mkdir()
     (wants / units.WARDEN).symlink_to(host.unit(units.WARDEN))
@@ -384,7 +406,7 @@ def masked(host: Host) -> None:
 
 
 def interrupted_write(host: Host) -> None:
-    removal.remove(host.run, check=False)
+    remove(host)
     host.unit(units.WARDEN + ".new").write_text("")
 
 
@@ -396,19 +418,19 @@ def interrupted_write(host: Host) -> None:
 def test_half_an_agent_is_removed_as_well(host: Host, package: Package, spoil: t.Callable[[Host], None]) -> None:
     everything(host, package)
     spoil(host)
-    predicted = removal.remove(host.run, check=True)
-    assert predicted and removal.remove(host.run, check=False) == predicted
+    predicted = remove(host, check=True)
+    assert predicted and remove(host) == predicted
     assert left(host) == []
     assert list((host.root / "systemd").glob("*.wants")) == []
-    assert removal.remove(host.run, check=False) == []
+    assert remove(host) == []
 
 
 def test_a_removal_that_was_interrupted_is_taken_up_again(host: Host, package: Package) -> None:
     everything(host, package)
     host.fails = ["userdel stockade-warden"]
     with pytest.raises(StockadeError, match="cannot remove the user stockade-warden: it does not work"):
-        removal.remove(host.run, check=False)
-    assert removal.remove(host.run, check=False) == [
+        remove(host)
+    assert remove(host) == [
         "user stockade-warden",
         "group stockade-warden",
         "group stockade",
@@ -420,20 +442,142 @@ def test_rules_that_do_not_go_are_an_error(host: Host, package: Package) -> None
     everything(host, package)
     host.fails = ["nft add table"]
     with pytest.raises(StockadeError, match="cannot remove the nftables table inet stockade: it does not work"):
-        removal.remove(host.run, check=False)
+        remove(host)
 
 
 def test_a_program_of_the_same_name_from_elsewhere_stays(host: Host) -> None:
     Path(tree.COMMAND).write_text("#!/bin/sh\n")
-    assert removal.remove(host.run, check=False) == []
+    assert remove(host) == []
     assert Path(tree.COMMAND).exists()
 
 
 def test_a_link_to_a_bigger_disk_goes_and_its_target_stays(host: Host, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "state").symlink_to(tmp_path / "disk")
-    assert removal.remove(host.run, check=False) == [str(tmp_path / "state")]
+    assert remove(host) == [str(tmp_path / "state")]
     assert (tmp_path / "disk").is_dir() and not (tmp_path / "state").is_symlink()
+
+
+HOSTS_DENY = Choice(["hosts_deny"], {}, network=False)
+COMMAND = Choice(["nftables", "command"], {"token": "hunter2"}, network=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"# none\n", b"ALL: 203.0.113.6", b"sshd: 203.0.113.6 \\\n 203.0.113.7 \\", b"\xff\r\nb\na\nb\n"],
+    ids=["absent", "empty", "comment", "no newline", "continued", "bytes"],
+)
+def test_d14_dh8_dh9_hosts_deny_gets_one_line_and_is_itself_again(
+    host: Host, package: Package, content: bytes | None
+) -> None:
+    path = host.root / "hosts.deny"
+    if content is not None:
+        path.write_bytes(content)
+    host.apply(package, GOOD, choice=HOSTS_DENY)
+    line = b"ALL: %s/cache/denied EXCEPT %s/cache/allowed\n" % ((str(host.root).encode(),) * 2)
+    assert path.read_bytes() == line + (content or b"")
+    assert host.apply(package, GOOD, choice=HOSTS_DENY) == []
+    path.write_bytes(b"# somebody's\n" + path.read_bytes())
+    assert host.apply(package, GOOD, choice=HOSTS_DENY) == [str(path)], "the first rule that matches counts"
+    assert path.read_bytes() == line + b"# somebody's\n" + (content or b"")
+    path.write_bytes(line + (content or b""))
+    remove(host)
+    assert (path.read_bytes() if path.exists() else None) == (content or None)
+
+
+def test_d24_without_nftables_the_unit_asks_for_no_capability(host: Host, package: Package) -> None:
+    host.apply(package, GOOD, choice=HOSTS_DENY)
+    lines = Path(units.dropin()).read_text().splitlines()
+    assert lines[1:] == [
+        "[Service]",
+        "AmbientCapabilities=",
+        "CapabilityBoundingSet=",
+        "CacheDirectory=cache",
+        "CacheDirectoryMode=0755",
+    ]
+    host.apply(package, GOOD)
+    assert not Path(units.dropin()).parent.exists(), "the unit as it is, and no empty directory"
+
+
+def test_what_a_backend_left_goes_when_the_next_one_enforces(host: Host, package: Package) -> None:
+    (host.root / "hosts.deny").write_text("# as it was\n")
+    host.apply(package, GOOD, choice=HOSTS_DENY)
+    (host.root / "cache").mkdir()
+    host.state = ["degraded", "enforcing"]
+    with pytest.raises(StockadeError, match="runs again"):
+        host.apply(package, OTHER)
+    assert (host.root / "cache").exists() and (host.root / "hosts.deny").read_text().startswith("ALL: ")
+    assert host.apply(package, GOOD, check=True)[-2:] == [str(host.root / "hosts.deny"), str(host.root / "cache")]
+    host.apply(package, GOOD)
+    assert not (host.root / "cache").exists() and (host.root / "hosts.deny").read_text() == "# as it was\n"
+    host.table = True
+    assert host.apply(package, GOOD, choice=HOSTS_DENY)[-1] == "nftables table inet stockade"
+    assert not host.table and host.apply(package, GOOD, choice=HOSTS_DENY) == []
+
+
+def test_b22_a_secret_is_roots_and_nowhere_else(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    secret = host.root / "etc" / "credentials" / "token"
+    assert str(secret) in host.apply(package, GOOD, choice=COMMAND)
+    assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("hunter2", 0o600)
+    assert secret.parent.stat().st_mode & 0o777 == 0o700
+    dropin = Path(units.dropin()).read_text()
+    assert "LoadCredential=token:%s\n" % secret in dropin and "RestrictAddressFamilies=AF_INET AF_INET6\n" in dropin
+    told = " ".join(host.commands + host.apply(package, GOOD, choice=COMMAND._replace(credentials={"token": "x"})))
+    assert "hunter2" not in told + dropin + host.config.read_text()
+    assert secret.read_text() == "x"
+    host.apply(package, GOOD, choice=COMMAND._replace(credentials={}))
+    assert not secret.parent.exists()
+
+
+def test_b22_a_secret_without_a_usable_name_is_refused_before_anything_is_written(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    before = host.picture()
+    for name in ("../shadow", "", "a b", "a:b", "x" * 65, "-x", ".."):
+        with pytest.raises(StockadeError, match="credentials: .* is not a usable name"):
+            host.apply(package, GOOD, choice=COMMAND._replace(credentials={name: "secret"}))
+    assert host.picture() == before
+
+
+def test_the_program_judges_its_own_backends(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    wanted = dict(
+        GOOD, backends=["command"], command={"ban": ["/bin/x", "{netwrok}"], "unban": ["/bin/y", "{network}"]}
+    )
+    with pytest.raises(StockadeError, match=r"command: ban: unknown placeholder \{netwrok\}"):
+        host.apply(package, wanted, check=True)
+    wanted["command"] = {"ban": ["/bin/x", 'a "{network}"\n'], "unban": ["/bin/y", "{network}"]}
+    assert str(host.config) in host.apply(package, wanted)
+
+
+@pytest.mark.parametrize(
+    ("answers", "releases", "warned"),
+    [
+        ([], 1, 0),
+        (["9 of 20 networks are still to be done", "2 of 20 networks are still to be done"], 3, 0),
+        (["command: no", "command: no"], 2, 1),
+    ],
+)
+def test_ch10_what_a_command_banned_is_lifted_before_the_warden_goes(
+    host: Host, package: Package, answers: list[str], releases: int, warned: int
+) -> None:
+    everything(host, package)
+    (host.root / "state" / "command.ledger").write_text("203.0.113.9 permanent\n")
+    host.releases = answers
+    host.commands.clear()
+    remove(host)
+    order = [words for words in host.commands if words == "release" or words.startswith("systemctl stop")]
+    assert order[:-1] == ["release"] * releases and order[-1].startswith("systemctl stop")
+    assert len(host.warnings) == warned and left(host) == []
+
+
+def test_the_completion_is_linked_and_goes_with_its_directories(host: Host, package: Package) -> None:
+    host.apply(package, GOOD)
+    assert Path(tree.COMPLETION).resolve().read_text().startswith("#")
+    Path(tree.COMPLETION).unlink()
+    assert host.apply(package, GOOD) == [tree.COMPLETION]
+    remove(host)
+    assert not (host.root / "share" / "bash-completion").exists() and (host.root / "share").exists()
 
 
 def test_a_program_that_is_missing_has_failed_and_ends_nothing() -> None:

@@ -5,18 +5,33 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import socket
 import threading
 import time
 import typing as t
+import zlib
 from pathlib import Path
 
 import jinja2
 import pytest
 import yaml
 
-from ansible_collections.stockade.fleet.plugins.module_utils import _whitelist
+from ansible_collections.stockade.fleet.plugins.module_utils import _inventory, _whitelist
 
+OPTIONS: dict[str, t.Any] = {
+    "name": "operator",
+    "entries": None,
+    "src": None,
+    "files": None,
+    "prune": False,
+    "state": "present",
+    "inventory": None,
+    "render": True,
+    "digests": None,
+    "contents": None,
+}
 ADDRESSES = {
     "db.example.org": ["198.51.100.7", "2001:db8::7"],
     "self.example.org": ["127.0.1.1"],
@@ -26,32 +41,31 @@ ADDRESSES = {
 
 
 class Module:
-    """What `declare` needs of a module, and the warden behind it."""
+    """What `declare` needs of a module, and names that resolve."""
+
+    _diff = True
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **params: t.Any) -> None:
         self.check_mode = False
-        self.params = {"entries": [], "name": "operator", "prune": False, "state": "present", "inventory": None}
-        self.params.update(params)
+        self.params = dict(OPTIONS, **params)
         self.warnings: list[str] = []
-        self.asked: dict[str, dict[str, t.Any]] = {}
-        self.held: list[dict[str, t.Any]] = []
-        monkeypatch.setattr(_whitelist, "ask", self._ask)
-        monkeypatch.setattr(_whitelist, "_held", lambda: self.held)
+        self.rendered: list[tuple[list[str], bool]] = []
+        monkeypatch.setattr(_whitelist, "render", self._render)
         monkeypatch.setattr(socket, "getaddrinfo", self._getaddrinfo)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        raise AssertionError("nothing is run here: %s" % command)
+
     def declare(self, controller: str | None = None) -> dict[str, t.Any]:
         return _whitelist.declare(t.cast("t.Any", self), controller)
 
-    def hosts(self) -> dict[str, str]:
-        return {entry["network"]: entry["comment"] for entry in self.asked["inventory"]["entries"]}
-
-    def _ask(self, module: t.Any, op: str, predicted: dict[str, t.Any], **fields: t.Any) -> dict[str, t.Any]:
-        assert op == "whitelist_set"
-        self.asked[fields["list"]] = fields
-        return predicted
+    def _render(self, entries: list[dict[str, t.Any]], *, run: t.Any, check: bool) -> dict[str, t.Any]:
+        assert run == self.run_command
+        self.rendered.append((sorted(e["network"] for e in entries if e["expires_at"] is None), check))
+        return {"changed": False, "lines": [], "warnings": []}
 
     def _getaddrinfo(self, name: str, port: t.Any, **_options: t.Any) -> list[t.Any]:
         if name == "broken..name":
@@ -61,30 +75,38 @@ class Module:
         return [(None, None, None, "", (address, 0)) for address in ADDRESSES[name]]
 
 
-def test_addresses_of_the_inventory_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def hosts(warden: t.Any) -> dict[str, str]:
+    """The list of the fleet's hosts: comments by network."""
+    held = warden.lists["whitelist_set", "inventory"]
+    return {network: entry["comment"] for network, entry in held.items()}
+
+
+def test_addresses_of_the_inventory_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, inventory=["198.51.100.3", "2001:db8::3", "127.0.0.1", "::1", "fe80::1"])
     assert module.declare()["unresolved"] == []
-    assert module.hosts() == {"198.51.100.3": "host of the fleet", "2001:db8::3": "host of the fleet"}
+    assert hosts(lists_warden) == {"198.51.100.3": "host of the fleet", "2001:db8::3": "host of the fleet"}
     assert module.warnings == []
 
 
-def test_names_are_resolved_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_resolved_and_say_so(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, inventory=["db.example.org", "self.example.org", "sink.example.org"])
     assert module.declare()["unresolved"] == []
-    assert module.hosts() == dict.fromkeys(ADDRESSES["db.example.org"], "host of the fleet (db.example.org)")
+    assert hosts(lists_warden) == dict.fromkeys(ADDRESSES["db.example.org"], "host of the fleet (db.example.org)")
 
 
-def test_an_address_under_two_names_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_under_two_names_is_one_entry(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, inventory=["db.example.org", "same.example.org", "2001:db8::7"])
     module.declare()
-    assert module.hosts() == {
+    assert hosts(lists_warden) == {
         "2001:db8::7": "host of the fleet",
         "198.51.100.7": "host of the fleet (db.example.org)",
     }
 
 
 @pytest.mark.parametrize("name", ["web1", "broken..name", "", "1", "10.1", "0x7f000001", "010.0.0.1", "10.0.0.0/8"])
-def test_a_name_without_an_answer_is_told_and_fails_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_name_without_an_answer_is_told_and_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any, name: str
+) -> None:
     # what libc would take for an address, 0.0.0.1 for one, must not be asked at all
     monkeypatch.setitem(ADDRESSES, "1", ["0.0.0.1"])
     monkeypatch.setitem(ADDRESSES, "10.1", ["10.0.0.1"])
@@ -92,32 +114,34 @@ def test_a_name_without_an_answer_is_told_and_fails_nothing(monkeypatch: pytest.
     monkeypatch.setitem(ADDRESSES, "010.0.0.1", ["8.0.0.1"])
     module = Module(monkeypatch, inventory=[name, "db.example.org"])
     assert module.declare()["unresolved"] == [name]
-    assert set(module.hosts()) == {"198.51.100.7", "2001:db8::7"}
+    assert set(hosts(lists_warden)) == {"198.51.100.7", "2001:db8::7"}
     assert len(module.warnings) == 1 and repr(name) in module.warnings[0]
 
 
-def test_one_warning_names_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_warning_names_ten(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, inventory=["h%02d" % number for number in range(14)])
     assert len(module.declare()["unresolved"]) == 14
     assert len(module.warnings) == 1
     assert "'h09' and 4 more" in module.warnings[0] and "h10" not in module.warnings[0]
 
 
-def test_a_name_that_is_lost_for_now_keeps_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_lost_for_now_keeps_its_addresses(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, inventory=["gone.example.org", "db.example.org"])
-    module.held = [
-        {"network": "198.51.100.9", "list": "inventory", "comment": "host of the fleet (gone.example.org)"},
-        {"network": "198.51.100.8", "list": "inventory", "comment": "host of the fleet (db.example.org)"},
-        {"network": "198.51.100.6", "list": "operator", "comment": "host of the fleet (gone.example.org)"},
-    ]
+    for name, network, host in (
+        ("inventory", "198.51.100.9", "gone.example.org"),
+        ("inventory", "198.51.100.8", "db.example.org"),
+        ("operator", "198.51.100.6", "gone.example.org"),
+    ):
+        entry = {"network": network, "comment": "host of the fleet (%s)" % host}
+        lists_warden.call("whitelist_set", list=name, entries=[entry], check=False)
     module.declare()
-    assert set(module.hosts()) == {"198.51.100.7", "2001:db8::7", "198.51.100.9"}
-    assert module.asked["inventory"]["prune"] is True
+    assert set(hosts(lists_warden)) == {"198.51.100.7", "2001:db8::7", "198.51.100.9"}
 
 
-def test_silent_servers_take_two_seconds_for_all_names_and_no_others_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = Module(monkeypatch)
-    answer = module._getaddrinfo
+def test_silent_servers_take_two_seconds_for_all_names_and_no_others_time(
+    monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any
+) -> None:
+    answer = Module(monkeypatch)._getaddrinfo
     released = threading.Event()
 
     def slow(name: str, port: t.Any, **options: t.Any) -> list[t.Any]:
@@ -127,20 +151,102 @@ def test_silent_servers_take_two_seconds_for_all_names_and_no_others_time(monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     began = time.monotonic()
-    found = _whitelist.resolve(["slow%d" % number for number in range(5)] + ["db.example.org"], seconds=0.3)
+    found = _inventory.resolve(["slow%d" % number for number in range(5)] + ["db.example.org"], seconds=0.3)
     released.set()
     assert 0.25 < time.monotonic() - began < 3
     assert found == {"db.example.org": ADDRESSES["db.example.org"]}
 
 
-def test_only_the_controllers_entry_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_controllers_entry_is_renewed(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
     module = Module(monkeypatch, entries=[{"network": "203.0.113.7", "duration": "7d"}], inventory=[])
     module.declare("198.51.100.1")
-    assert {name: fields.get("renew", False) for name, fields in module.asked.items()} == {
+    assert {fields["list"]: fields.get("renew", False) for fields in lists_warden.asked} == {
         "operator": False,
         "inventory": False,
         "controller": True,
     }
+
+
+def task_of(src: str, entries: list[t.Any] | None) -> dict[str, t.Any]:
+    """What the action plugin makes of a task with a file; with entries, after the host asked for them."""
+    task: dict[str, t.Any] = {"src": src, "digests": {src: "0"}}
+    if entries is not None:
+        task["contents"] = {src: base64.b64encode(zlib.compress(json.dumps(entries).encode()))}
+    return task
+
+
+def test_a_file_is_asked_for_before_anything_changes_and_only_where_it_is_new(
+    monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any
+) -> None:
+    """B31 D22: the whitelist from a file, with networks."""
+    task = task_of("l.txt", ["198.51.100.0/24", {"network": "203.0.113.7", "comment": "c"}])
+    asking = task_of("l.txt", None)
+    needed = Module(monkeypatch, inventory=["192.0.2.5"], **asking).declare("192.0.2.1")
+    assert needed == {"changed": True, "contents_needed": ["l.txt"]} and lists_warden.lists == {}
+    result = Module(monkeypatch, inventory=["192.0.2.5"], **task).declare("192.0.2.1")
+    assert result["counts"]["added"] == 4
+    assert lists_warden.networks("operator", "whitelist_set") == ["198.51.100.0/24", "203.0.113.7"]
+    again = Module(monkeypatch, inventory=["192.0.2.5"], **asking).declare("192.0.2.1")
+    assert again["changed"] is False and "contents_needed" not in again
+
+
+def test_absent_removes_what_the_file_names(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
+    Module(monkeypatch, entries=["198.51.100.1", "198.51.100.2"]).declare()
+    task = task_of("l.txt", ["198.51.100.1"])
+    Module(monkeypatch, **task).declare()  # from now on the host knows the file's digest, and that must not be enough
+    assert "contents_needed" in Module(monkeypatch, state="absent", **task_of("l.txt", None)).declare()
+    assert Module(monkeypatch, state="absent", **task).declare()["removed"] == ["198.51.100.1"]
+    assert lists_warden.networks("operator", "whitelist_set") == ["198.51.100.2"]
+
+
+def test_files_that_left_are_dropped_only_with_prune(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
+    task = task_of("l.txt", ["198.51.100.1"])
+    del task["src"]
+    Module(monkeypatch, files=[{"name": "a", "src": "l.txt"}], **task).declare()
+    assert lists_warden.networks("operator.a", "whitelist_set") == ["198.51.100.1"]
+    assert not Module(monkeypatch, files=[]).declare()["changed"]
+    assert not Module(monkeypatch, prune=True).declare()["changed"]
+    assert Module(monkeypatch, files=[], prune=True).declare()["removed"] == ["198.51.100.1"]
+
+
+def test_what_is_rendered_is_what_the_warden_holds(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
+    module = Module(monkeypatch, entries=["198.51.100.1", {"network": "198.51.100.2", "until": "2027-01-31"}])
+    module.declare()
+    assert module.rendered == [(["198.51.100.1"], False)]
+    module = Module(monkeypatch, entries=[], render=False)
+    module.declare()
+    assert module.rendered == []
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"entries": ["198.51.100.3"]}, ["198.51.100.1", "198.51.100.2", "198.51.100.3"]),
+        ({"entries": ["198.51.100.3"], "prune": True}, ["198.51.100.3"]),
+        ({"entries": ["198.51.100.1"], "state": "absent"}, ["198.51.100.2"]),
+        ({"entries": [{"network": "198.51.100.1", "duration": "1d"}]}, ["198.51.100.2"]),
+        ({"entries": [{"network": "198.51.100.4", "duration": "permanent"}], "prune": True}, ["198.51.100.4"]),
+    ],
+)
+def test_check_mode_renders_what_would_be_held(
+    monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any, task: dict[str, t.Any], expected: list[str]
+) -> None:
+    """C24: a dry run tells what the run would do, in what follows the whitelist too."""
+    Module(monkeypatch, entries=["198.51.100.1", "198.51.100.2"], inventory=["192.0.2.5"]).declare()
+    module = Module(monkeypatch, **task)
+    module.check_mode = True
+    module.declare()
+    assert module.rendered == [(["192.0.2.5", *expected], True)]
+    assert lists_warden.networks("operator", "whitelist_set") == ["198.51.100.1", "198.51.100.2"]
+
+
+def test_what_rendering_changed_and_warned_is_told(monkeypatch: pytest.MonkeyPatch, lists_warden: t.Any) -> None:
+    module = Module(monkeypatch, entries=[])
+    rendered = {"changed": True, "lines": ["ignoreip: 198.51.100.1"], "warnings": ["no fail2ban"]}
+    monkeypatch.setattr(_whitelist, "render", lambda _entries, **_options: rendered)
+    result = module.declare()
+    assert (result["changed"], module.warnings) == (True, ["no fail2ban"])
+    assert result["diff"]["after"] == "ignoreip: 198.51.100.1\n"
 
 
 def test_a_host_stands_in_the_list_by_ansible_host_or_else_by_its_name() -> None:
@@ -157,6 +263,8 @@ def test_a_host_stands_in_the_list_by_ansible_host_or_else_by_its_name() -> None
     environment.filters["extract"] = lambda name, container: container[name]
     environment.filters["zip"] = zip
     known: dict[str, t.Any] = {"hostvars": hostvars, "stockade_bans_inventory_hosts": list(hostvars)}
+    known["stockade_bans_whitelist_src"] = "w.txt"
     for name, template in variables.items():
         known[name] = list(environment.compile_expression(template.strip()[2:-2].strip())(**known))
+    assert known["__stockade_bans_whitelist_files"] == [{"name": "file", "src": "w.txt"}]
     assert known["__stockade_bans_inventory"] == ["198.51.100.11", "web2", "db.example.org"]

@@ -66,6 +66,10 @@ def test_healthy_host_has_no_findings() -> None:
             ("high", "agent.degraded", "no nft; disk full"),
         ),
         (
+            {"warden": warden(status={"state": "enforcing", "warnings": ["the registry was lost"]})},
+            ("medium", "agent.warning", "the registry was lost"),
+        ),
+        (
             {
                 "services": [
                     service("stockade-warden.service", enabled="disabled"),

@@ -118,7 +118,6 @@ def status(options: argparse.Namespace) -> int:
         *(f"           {count:>6}  {visible(source)}" for source, count in result["callers"].items()),
         f"whitelist  {result['whitelist']} entries",
         f"history    {result.get('history', 0)} ended bans; last copy {'never' if copied is None else ago(copied)}",
-        *([f"shed       {result['shed']} bans, to stay within the limits"] if result.get("shed") else []),
         f"warden     {visible(result['version'])} on {visible(result['origin'])}, up"
         f" {human(max(0, int(time.time()) - result['started_at']))} since {moment(result['started_at'])}",
     ]

@@ -111,10 +111,12 @@ class Warden:
         return f"degraded: {problem}" if problem else f"enforcing with {self._enforcement.backend}"
 
     def tidy(self) -> None:
-        """Once an hour: move what expired long ago to the history, and renew what outlasts a kernel timeout."""
+        """Once an hour: move what expired long ago to the history."""
         if self._registry.writable:
-            self._registry.tidy(int(self._clock()))
-        self._enforcement.synchronise()
+            try:
+                self._registry.tidy(int(self._clock()))
+            except sqlite3.OperationalError as error:  # a full disk: told, and tried again in an hour
+                self._enforcement.unrecorded = str(error)
 
     # operations that are about the firewall as a whole
 

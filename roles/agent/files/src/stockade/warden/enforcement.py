@@ -19,6 +19,7 @@ from stockade.warden.registry import Registry
 from stockade.warden.rows import Ban
 
 RETRY_SECONDS = 5.0
+COMPARE_SECONDS = 86400.0  # between two full comparisons: single elements that root took out, ends beyond a timeout
 LOOK_SECONDS = 30.0  # between two looks at gateways and resolvers
 CLOCK_STEP_SECONDS = 2.0  # kernel timeouts run on, the registry compares with the wall clock
 
@@ -53,11 +54,13 @@ class Enforcement:
         self._clock_offset = clock() - monotonic()
         self._retry_at = 0.0
         self._look_at = 0.0  # monotonic
+        self._compare_at = 0.0  # monotonic
         self._next_end = 0.0  # epoch seconds when the first timed whitelist entry ends
         self._passing: set[Network] = set()  # what the kernel lets through
 
     def synchronise(self) -> None:
         """Compare everything; a failure is kept as the problem and not raised."""
+        self._compare_at = self._monotonic() + COMPARE_SECONDS
         try:
             if self.released:
                 if self._firewall.present():
@@ -82,7 +85,7 @@ class Enforcement:
         elif self.released:
             if self._firewall.present():
                 self.synchronise()
-        elif stepped or self._firewall.disturbed():
+        elif stepped or now >= self._compare_at or self._firewall.disturbed():
             self.synchronise()
         elif (now >= self._look_at or self._clock() >= self._next_end) and self._wanted_passing() != self._passing:
             self._attempt(self._hold_whitelist)

@@ -13,7 +13,7 @@ from stockade.protocol import REFUSED, ProtocolError
 from stockade.warden.callers import Caller
 from stockade.warden.execution import SHOWN, Answer, Execution
 from stockade.warden.requests import BanRequest, Request, WhitelistRequest
-from stockade.warden.rows import Ban, Change, WhitelistEntry
+from stockade.warden.rows import Ban, Change, Declaration, WhitelistEntry
 
 
 class Lists:
@@ -46,19 +46,20 @@ class Lists:
                 wanted[entry.network] = entry
         put = self._to_put(wanted.values(), held, source, now)
         end = [ban for network, ban in held.items() if network not in wanted] if request.prune else []
+        total = len(wanted) if request.prune else len(held.keys() | wanted.keys())
+        counts = _counts(added=len(put), removed=len(end), refused=len(refused), expired=over, total=total)
         if not request.check:
             change = Change(put=put, end=end, ended_by=f"left {source}", list_name=name)
             if request.digest:
-                change.digest = self._digest(request.digest, bool(refused))
-                change.valid_until = self._valid_until(now, wanted.values())
+                digest = self._digest(request.digest, bool(refused))
+                change.declaration = self._declaration(digest, counts, now, wanted.values())
             self._execution.carry_out(now, change, wanted=bool(wanted))
-        total = len(wanted) if request.prune else len(held.keys() | wanted.keys())
         return {
             "changed": bool(put or end),
             "added": _shown(put),
             "removed": _shown(end),
             "refused": refused[:SHOWN],
-            "counts": _counts(len(put), len(end), len(refused), over, total),
+            "counts": counts,
         }
 
     def whitelist(self, caller: Caller, request: Request) -> Answer:
@@ -80,6 +81,8 @@ class Lists:
         drop = set(request.networks) | (held.keys() - wanted if request.prune else set())
         remove = [entry for network, entry in held.items() if network in drop and network not in wanted]
         lifted = {ban.id: ban for network in wanted for ban in self._registry.inside(now, network)}
+        total = len(held.keys() - drop | wanted)
+        counts = _counts(added=len(put), removed=len(remove), lifted=len(lifted), expired=over, total=total)
         if not request.check:
             change = Change(
                 end=list(lifted.values()),
@@ -89,15 +92,14 @@ class Lists:
                 list_name=name,
             )
             if request.digest:
-                change.digest, change.valid_until = request.digest, self._valid_until(now, request.entries)
+                change.declaration = self._declaration(request.digest, counts, now, request.entries)
             self._execution.carry_out(now, change)
-        total = len(held.keys() - drop | wanted)
         return {
             "changed": bool(put or remove or lifted),
             "added": _shown(list(put.values())),
             "removed": _shown(remove),
             "lifted": [ban.wire() for ban in list(lifted.values())[:SHOWN]],
-            "counts": _counts(len(put), len(remove), 0, over, total),
+            "counts": counts,
             "total": total,
         }
 
@@ -105,21 +107,27 @@ class Lists:
 
     def _as_declared(self, now: int, name: str, digest: str) -> Answer:
         """Whether the list stands as it was declared by this digest, and is in force."""
-        known = self._registry.list_digest(now, name) in (self._digest(digest, False), self._digest(digest, True))
-        if known:
-            self._execution.carry_out(now, Change(), wanted=True)
-        return {"changed": False, "known": known}
+        declared = self._registry.declaration(now, name)
+        if declared is None or declared.digest not in (self._digest(digest, False), self._digest(digest, True)):
+            return {"changed": False, "known": False}
+        self._execution.carry_out(now, Change(), wanted=True)
+        return {"changed": False, "known": True, "counts": declared.counts}
 
     def _digest(self, digest: str, refused: bool) -> str:
         """What was refused may be allowed as soon as addresses or routes of this host have moved."""
         return f"{digest} {self._execution.surroundings().digest()}" if refused else digest
 
-    def _valid_until(self, now: int, wanted: Iterable[BanRequest | WhitelistRequest]) -> int | None:
-        """When the first entry ends that was given a duration: from then on the same declaration means a new entry."""
+    def _declaration(
+        self, digest: str, counts: dict[str, int], now: int, wanted: Iterable[BanRequest | WhitelistRequest]
+    ) -> Declaration:
+        """What is remembered of a list, until the first entry ends that was given a duration.
+
+        From then on the same declaration means a new entry; and an end in the whitelist allows what it refused.
+        """
         durations = [entry.duration for entry in wanted if isinstance(entry.duration, int)]
         ends = [now + min(durations)] if durations else []
         ends += [entry.expires_at for entry in self._registry.whitelist(now) if entry.expires_at is not None]
-        return min(ends, default=None)
+        return Declaration(digest, {**counts, "added": 0, "removed": 0, "lifted": 0}, min(ends, default=None))
 
     def _to_put(self, wanted: Iterable[BanRequest], held: dict[Network, Ban], source: str, now: int) -> list[Ban]:
         put: list[Ban] = []
@@ -137,8 +145,9 @@ class Lists:
         return put
 
 
-def _counts(added: int, removed: int, refused: int, expired: int, total: int) -> dict[str, int]:
-    return {"added": added, "removed": removed, "refused": refused, "expired": expired, "total": total}
+def _counts(*, added: int, removed: int, expired: int, total: int, refused: int = 0, lifted: int = 0) -> dict[str, int]:
+    counts = {"added": added, "removed": removed, "refused": refused, "lifted": lifted}
+    return {**counts, "expired": expired, "total": total}
 
 
 def _shown(rows: list[Ban] | list[WhitelistEntry]) -> list[str]:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from stockade.addresses import Network
-from stockade.warden.rows import Ban, EndedBan, WhitelistEntry, key_of, network_of
+from stockade.warden.rows import Ban, Declaration, EndedBan, WhitelistEntry, key_of, network_of
 
 _FEW = 1000  # networks that are looked up one by one; for more, all are read at once
 COLUMNS = "key, source, origin, id, reason, banned_at, expires_at"
@@ -122,6 +123,14 @@ class Reader:
     def past_total(self) -> int:
         """How many rows the history has."""
         return int(self._db.execute("SELECT COUNT(*) FROM history").fetchone()[0])
+
+    def declaration(self, now: int, name: str) -> Declaration | None:
+        """How a list was declared, if nothing changed since."""
+        query = (
+            "SELECT digest, counts, valid_until FROM lists WHERE name = ? AND (valid_until IS NULL OR valid_until > ?)"
+        )
+        row = self._db.execute(query, (name, now)).fetchone()
+        return Declaration(row[0], json.loads(row[1]), row[2]) if row else None
 
     # what is too much
 

@@ -42,6 +42,8 @@ class Opened:
 def open_registry(state: Path, firewall: Firewall, origin: str) -> Opened:
     """The registry in the directory `state`. Raises sqlite3.Error or OSError if there is no way to have one."""
     path = state / FILE
+    if not path.exists() and ((state / COPY).exists() or _held(firewall).bans):
+        return _rebuilt(path, firewall, origin, "it is missing")
     try:
         _copy_before_growth(path)
         registry = Registry(path)
@@ -110,6 +112,14 @@ def _rebuilt(path: Path, firewall: Firewall, origin: str, reason: str) -> Opened
     warning += f" the broken file is {broken}"
     LOG.error("%s", warning)
     return Opened(registry, (warning,))
+
+
+def _held(firewall: Firewall) -> Held:
+    try:
+        return firewall.held()
+    except FirewallError as error:
+        LOG.warning("what is in force cannot be read: %s", error)
+        return Held()
 
 
 def _from_copy(path: Path) -> int:

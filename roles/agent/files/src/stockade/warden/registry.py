@@ -10,6 +10,7 @@ so a clock that goes back and forth loses and revives nothing. Rows long past ar
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,17 +141,11 @@ class Registry(Reader):
         if change.end_whitelist:  # what a list was refused may be allowed now
             touched |= {name for (name,) in self._db.execute("SELECT name FROM lists WHERE name LIKE 'bans/%'")}
         self._db.executemany("DELETE FROM lists WHERE name = ?", ((name,) for name in touched | {change.list_name}))
-        if change.digest:
+        if (declared := change.declaration) is not None:
             self._db.execute(
-                "INSERT INTO lists (name, digest, valid_until) VALUES (?, ?, ?)",
-                (change.list_name, change.digest, change.valid_until),
+                "INSERT INTO lists (name, digest, counts, valid_until) VALUES (?, ?, ?, ?)",
+                (change.list_name, declared.digest, json.dumps(declared.counts), declared.valid_until),
             )
-
-    def list_digest(self, now: int, name: str) -> str:
-        """What the list was declared by, if nothing changed since; empty otherwise."""
-        query = "SELECT digest FROM lists WHERE name = ? AND (valid_until IS NULL OR valid_until > ?)"
-        row = self._db.execute(query, (name, now)).fetchone()
-        return str(row[0]) if row else ""
 
     def tidy(self, now: int) -> None:
         """Move rows that expired long ago to the history, and forget old and surplus history and changes."""

@@ -82,12 +82,20 @@ class WhitelistEntry(NamedTuple):
         }
 
 
+class Declaration(NamedTuple):
+    """How a list stands: the digest it was declared by, how many of what it holds, until when that is true."""
+
+    digest: str
+    counts: dict[str, int]
+    valid_until: int | None
+
+
 @dataclass
 class Change:
     """Everything that one request changes; the registry takes it in one commit or not at all.
 
-    A row of `put` replaces the one of the same network, source and origin. `digest` is what the list `list_name`
-    (`bans/<name>` or `whitelist/<name>`) is declared by, empty if nobody said; it holds until `valid_until`.
+    A row of `put` replaces the one of the same network, source and origin. `declaration` is of the list `list_name`
+    (`bans/<name>` or `whitelist/<name>`), None if nobody gave a digest.
     """
 
     put: list[Ban] = field(default_factory=list)
@@ -96,8 +104,7 @@ class Change:
     put_whitelist: list[WhitelistEntry] = field(default_factory=list)
     end_whitelist: list[WhitelistEntry] = field(default_factory=list)
     list_name: str = ""
-    digest: str = ""
-    valid_until: int | None = None
+    declaration: Declaration | None = None
 
     @property
     def passing(self) -> bool:
@@ -105,4 +112,4 @@ class Change:
         return bool(self.put_whitelist or self.end_whitelist)
 
     def __bool__(self) -> bool:
-        return bool(self.put or self.end or self.passing or self.digest)
+        return bool(self.put or self.end or self.passing or self.declaration)

@@ -35,7 +35,8 @@ STEPS: dict[int, tuple[str, ...]] = {
              source TEXT NOT NULL, origin TEXT NOT NULL, id TEXT NOT NULL, reason TEXT NOT NULL, expires_at INTEGER)""",
         "CREATE INDEX changes_at ON changes (at)",
         # the digest a list was declared by, for as long as nothing changed since and nothing of it ended
-        "CREATE TABLE lists (name TEXT PRIMARY KEY, digest TEXT NOT NULL, valid_until INTEGER) WITHOUT ROWID",
+        """CREATE TABLE lists (
+             name TEXT PRIMARY KEY, digest TEXT NOT NULL, counts TEXT NOT NULL, valid_until INTEGER) WITHOUT ROWID""",
     ),
 }
 VERSION = max(STEPS)

@@ -25,6 +25,7 @@ LOG = logging.getLogger("stockade.warden")
 STATE = Path("/var/lib/stockade")
 TICK_SECONDS = 1.0  # half of the two seconds within which a table that was flushed is back
 TIDY_SECONDS = 3600.0
+FIRST_TIDY_SECONDS = 60.0
 
 
 def main() -> int:
@@ -59,15 +60,15 @@ def _run(warden: Warden, registry: Registry) -> int:
     server = Server(_listener(), warden.handle)
     LOG.info("%s", warden.summary())
     service.notify(f"READY=1\nSTATUS={warden.summary()}")
-    tidied = time.monotonic()
+    tidy_at = time.monotonic() + FIRST_TIDY_SECONDS
     told = warden.summary()
     while not stopping and not warden.broken:
         server.serve(TICK_SECONDS)
         warden.tick()
-        if time.monotonic() - tidied > TIDY_SECONDS:
+        if time.monotonic() > tidy_at:
             warden.tidy()
             recovery.keep_copy(registry, STATE)
-            tidied = time.monotonic()
+            tidy_at = time.monotonic() + TIDY_SECONDS
         if (summary := warden.summary()) != told:
             LOG.info("%s", summary)
             told = summary
