@@ -5,9 +5,9 @@
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-Running jails are told by ``addignoreip`` and ``delignoreip``. A reload comes to the same (it forgets what a jail was told
-and reads the file), but takes 100 ms a jail and puts in force whatever else somebody left in the files. Only instead of
-many ``delignoreip`` a jail is reloaded: fail2ban answers each of them with the whole list.
+Running jails are told by ``addignoreip`` and ``delignoreip``. A reload comes to the same (it forgets what a jail was
+told and reads the file), but takes 100 ms a jail and puts in force whatever else somebody left in the files. Instead of
+many ``delignoreip`` a jail is reloaded all the same: fail2ban answers each of them with the whole list.
 """
 
 from __future__ import annotations

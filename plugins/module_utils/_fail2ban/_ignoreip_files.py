@@ -36,7 +36,7 @@ def others(config_dir: str, ours: str) -> list[Setting]:
     """Return every ``ignoreip`` of other files, in the order in which fail2ban reads them; the last one counts."""
     found = []
     earlier = True
-    for path in _order(config_dir):
+    for path in _order(config_dir, ours):
         if path == ours:
             earlier = False
             continue
@@ -45,9 +45,11 @@ def others(config_dir: str, ours: str) -> list[Setting]:
     return found
 
 
-def _order(config_dir: str) -> list[str]:
-    places = ("jail.conf", "jail.d/*.conf", "jail.local", "jail.d/*.local")
-    return [path for place in places for path in sorted(glob.glob(os.path.join(config_dir, place)))]
+def _order(config_dir: str, ours: str) -> list[str]:
+    """Return the files as fail2ban reads them, ours among them whether it is there or not."""
+    found = [glob.glob(os.path.join(config_dir, place)) for place in ("jail.conf", "jail.d/*.conf", "jail.local")]
+    found.append([ours, *(path for path in glob.glob(os.path.join(config_dir, "jail.d/*.local")) if path != ours)])
+    return [path for group in found for path in sorted(group)]
 
 
 def _settings(lines: Iterator[str]) -> Iterator[tuple[str, list[str], int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.stockade.fleet.plugins.module_utils._controller import controller_network
+from ansible_collections.stockade.fleet.plugins.module_utils._controller import controller_network, inherited
 
 
 def process(proc: Path, pid: int, parent: int, environment: bytes = b"", name: str = "x") -> None:
@@ -46,3 +46,12 @@ def test_no_session_no_controller(tmp_path: Path) -> None:
     process(tmp_path, 11, 10)  # a loop must not hang either
     assert controller_network(str(tmp_path), 10) is None
     assert controller_network(str(tmp_path), 99) is None
+
+
+def test_the_nearest_ancestor_that_has_a_variable_counts(tmp_path: Path) -> None:
+    process(tmp_path, 10, 1, b"SSH_CONNECTION=far\0X=1\0")
+    process(tmp_path, 11, 10, b"SSH_CONNECTION=near 1 2 3\0")
+    process(tmp_path, 12, 11, b"SSH_CONNECTION=\0XSSH_CONNECTION=x\0")
+    assert inherited("SSH_CONNECTION", str(tmp_path), 12) == "near 1 2 3"
+    assert inherited("X", str(tmp_path), 12) == "1"
+    assert inherited("Y", str(tmp_path), 12) == ""

@@ -126,6 +126,13 @@ def test_prune_takes_only_ours(tmp_path: Path) -> None:
     assert list(written(tmp_path)) == ["defaults-debian.conf"]
 
 
+def test_the_file_of_the_whitelist_is_no_jail(tmp_path: Path) -> None:
+    (tmp_path / "zz-stockade-ignoreip.local").write_text("# Managed by stockade.fleet.whitelist\n[DEFAULT]\n")
+    assert plan(tmp_path, prune=True).changes == {}
+    with pytest.raises(StockadeError, match="belongs to the whitelist"):
+        plan(tmp_path, {"name": "ignoreip"})
+
+
 def test_a_file_of_somebody_else_under_our_name(tmp_path: Path) -> None:
     (tmp_path / "zz-stockade-a.local").write_text("[a]\nenabled = true\n")
     with pytest.raises(StockadeError, match="is not ours"):

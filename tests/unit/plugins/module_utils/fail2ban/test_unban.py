@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banUnavailable
-from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._unban import lift
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._unban import keep, lift
 
 
 class Client:
@@ -21,7 +21,7 @@ class Client:
             raise Fail2banUnavailable("not running")
         return self._banned
 
-    def call(self, command: list[str]) -> Any:
+    def call(self, command: list[str], **_timeout: float) -> Any:
         self.called.append(command)
 
 
@@ -40,3 +40,25 @@ def test_check_mode_only_looks() -> None:
 def test_a_host_without_fail2ban_holds_none() -> None:
     client: Any = Client(None)
     assert lift(["203.0.113.9"], check=False, client=client) == []
+
+
+def test_a37_one_jail_forgets_and_the_others_keep() -> None:
+    client: Any = Client({"sshd": ["203.0.113.9", "2001:db8::1"], "nginx": ["203.0.113.9"]})
+    found = lift(["203.0.113.9", "2001:db8::1"], check=False, jail="sshd", client=client)
+    assert found == ["203.0.113.9", "2001:db8::1"]
+    assert client.called == [["set", "sshd", "unbanip", "203.0.113.9", "2001:db8::1"]]
+    assert lift(["203.0.113.51"], check=False, jail="nginx", client=client) == []
+
+
+def test_a37_what_other_jails_hold_remains_and_is_told_once() -> None:
+    client: Any = Client({"sshd": ["203.0.113.9"], "nginx": ["203.0.113.9"], "ftp": ["203.0.113.9"]})
+    row = {"network": "203.0.113.9", "source": "fail2ban/nginx", "reason": "3 failures"}
+    results: list[dict[str, Any]] = [{"network": "203.0.113.9", "remaining": [row]}]
+    keep(results, "sshd", client=client)
+    assert results[0]["remaining"] == [row, {"network": "203.0.113.9", "source": "fail2ban/ftp"}]
+
+
+def test_ah14_addresses_are_compared_by_what_they_are() -> None:
+    client: Any = Client({"sshd": ["203.0.113.51", "2001:DB8:0::1", "some.host"]})
+    assert lift(["203.0.113.5", "2001:db8::1"], check=False, client=client) == ["2001:db8::1"]
+    assert client.called == [["unban", "2001:DB8:0::1"]]

@@ -34,6 +34,9 @@ _FIELDS: dict[str, frozenset[str]] = {
     "release": frozenset({"check"}),
     "resume": frozenset({"check"}),
 }
+_LISTED_KEYS = frozenset({"network", "duration", "expires_at", "reason"})
+_BAN_KEYS = _LISTED_KEYS | {"source", "id", "origin"}
+_WHITELIST_KEYS = frozenset({"network", "duration", "expires_at", "comment"})
 _VERBS = {"ban": "ban ", "permanent_bans": "ban ", "unban": "unban ", "whitelist_set": "whitelist "}
 
 
@@ -137,17 +140,14 @@ def _ban(entry: Any, permanent: bool) -> BanRequest:
     unsaid = None if permanent else DEFAULT
     if isinstance(entry, str):
         return BanRequest(parse_network(entry), unsaid)
-    _check_entry(
-        entry, {"network", "duration", "expires_at", "reason"} | (set() if permanent else {"source", "id", "origin"})
-    )
+    _check_entry(entry, _LISTED_KEYS if permanent else _BAN_KEYS)
     network = parse_network(entry.get("network"))
     try:
         duration, expires_at = _end(entry, unsaid)
-        return BanRequest(
-            network=network,
-            duration=duration,
-            expires_at=expires_at,
-            reason=parse_reason(entry.get("reason") or ""),
+        wanted = BanRequest(network, duration, expires_at, parse_reason(entry.get("reason") or ""))
+        if permanent:
+            return wanted
+        return wanted._replace(
             source=_named(entry, "source", _SOURCE),
             id=_named(entry, "id", _ID),
             origin=_named(entry, "origin", _ID),
@@ -159,7 +159,7 @@ def _ban(entry: Any, permanent: bool) -> BanRequest:
 def _whitelisted(entry: Any) -> WhitelistRequest:
     if isinstance(entry, str):
         entry = {"network": entry}
-    _check_entry(entry, {"network", "duration", "expires_at", "comment"})
+    _check_entry(entry, _WHITELIST_KEYS)
     network = parse_network(entry.get("network"))
     try:
         if network.prefixlen < WIDEST_WHITELIST[network.version]:
@@ -184,7 +184,7 @@ def _end(
     return unsaid if duration is None else durations.parse(duration), None
 
 
-def _check_entry(entry: Any, known: set[str]) -> None:
+def _check_entry(entry: Any, known: frozenset[str]) -> None:
     if not isinstance(entry, dict):
         raise ValueError(f"{str(entry)[:40]!r}: each entry is an object with a network")
     if unknown := entry.keys() - known:
