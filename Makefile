@@ -19,7 +19,9 @@ LOCKED_2.18 := 2.18.19
 LOCKED_2.19 := 2.19.14
 LOCKED_2.21 := 2.21.5
 
-SCENARIO ?= default
+# The scenarios of make test; make test-slow runs all of them.
+SCENARIOS := default bans
+SCENARIO ?=
 BENCH ?=
 
 PYTHON := $(CURDIR)/.venv/bin/python
@@ -51,7 +53,7 @@ demo-down: venv ## Remove the hosts of demo and tests
 	@$(FLEET) down
 
 .PHONY: test
-test: fleet-packages venv venv-more ## Lint, sanity, molecule default, unit tests: what .ci/run does
+test: fleet-packages venv venv-more ## Lint, sanity, molecule, unit tests: what .ci/run does
 	@$(TOOLS)/stages.sh lint sanity molecule unit
 
 .PHONY: test-slow
@@ -80,8 +82,8 @@ unit-slow: venv
 	@$(TOOLS)/unit.sh $(CORE_MAIN) -- -m "slow and not fleet" || [ $$? -eq 5 ] # 5: none is marked slow
 
 .PHONY: molecule
-molecule: fleet ## One molecule scenario on the test fleet [SCENARIO=default]
-	@$(TOOLS)/molecule.sh $(SCENARIO)
+molecule: fleet ## The molecule scenarios default and bans on the test fleet, or one [SCENARIO=name]
+	@for scenario in $(or $(SCENARIO),$(SCENARIOS)); do $(TOOLS)/molecule.sh "$$scenario"; done
 
 .PHONY: molecule-all
 molecule-all: fleet

@@ -19,6 +19,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -163,12 +164,7 @@ def write(path: str, content: bytes | None, *, secret: bool = False) -> None:
             remove_empty(os.path.dirname(path))
         return
     os.makedirs(os.path.dirname(path), mode=0o700 if secret else 0o755, exist_ok=True)
-    remove(path + ".new")
-    mode = 0o600 if secret else 0o644
-    with open(path + ".new", "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(content)
-        os.fchmod(file.fileno(), mode)
-    os.replace(path + ".new", path)
+    replace(path, content, mode=0o600 if secret else 0o644)
 
 
 def remove_empty(directory: str) -> None:
