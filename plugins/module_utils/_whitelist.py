@@ -51,7 +51,7 @@ def declare(module: AnsibleModule, controller: str | None) -> Answer:
         rows = after(before, change) if module.check_mode else held()
         rendered = render(rows, run=module.run_command, check=module.check_mode)
         result["changed"] = result["changed"] or rendered["changed"]
-        added += rendered["lines"]
+        added = added + rendered["lines"]
         for warning in rendered["warnings"]:
             module.warn(warning)
     return dict(result, unresolved=unresolved, controller=controller, **diff(module, removed, added))

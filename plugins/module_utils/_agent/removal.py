@@ -16,6 +16,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._agent import backe
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
+from ansible_collections.stockade.fleet.plugins.module_utils._whitelist_renders import render
 
 COMMAND_LEDGER = "/var/lib/stockade/command.ledger"
 DIRECTORIES = (
@@ -45,6 +46,10 @@ def remove(run: Run, *, check: bool, warn: t.Callable[[str], None]) -> list[str]
     accounts = [("user", name) for name in USERS if _known(run, "passwd", name)]
     accounts += [("group", name) for name in GROUPS if _known(run, "group", name)]
     found += places + ["%s %s" % account for account in accounts]
+    follows = render([], run=run, check=check)  # fail2ban and sshd no longer follow a whitelist
+    found += follows["lines"]
+    for warning in follows["warnings"]:
+        warn(warning)
     if check or not found:
         return found
     try:
