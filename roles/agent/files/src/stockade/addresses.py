@@ -124,7 +124,7 @@ def _prefix_length(text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    return text[:80].encode("ascii", "backslashreplace").decode()
+    return text[:80].encode("unicode_escape").decode()
 
 
 def _complaint(text: str) -> str:
@@ -205,6 +205,4 @@ class NetworkIndex:
         ordered = self._sorted[network.version]
         low = bisect_left(ordered, (network.first, network.prefixlen + 1))
         high = bisect_right(ordered, (network.last, network.max_prefixlen))
-        return [
-            Network(network.version, first, length) for first, length in ordered[low:high] if length > network.prefixlen
-        ]
+        return [Network(network.version, first, length) for first, length in ordered[low:high]]

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from stockade import durations
 from stockade.addresses import Network
 from stockade.protocol import DENIED, REFUSED, ProtocolError
 from stockade.warden import requests
@@ -33,18 +34,22 @@ class Changes:
         """Ban what the policy allows, all of it or, with `on_refused: skip`, the rest."""
         now, policy, results = self._execution.now(), self._execution.policy(), []
         put: dict[tuple[Network, str, str], Ban] = {}
+        replaced: list[Ban] = []
+        ids: set[str] = set()
         for wanted in request.bans:
             source, origin = self._source(caller, wanted.source), self._origin(wanted)
             refusal = policy.refusal(wanted.network, caller=caller, operator=source == "operator", force=request.force)
             holes = policy.holes(wanted.network)
             refusal = refusal or self._execution.cannot_subtract(holes)
+            if refusal is None and wanted.expires_at is not None and wanted.expires_at <= now:
+                refusal = "its end has passed"
             if refusal and not request.skip_refused:
                 raise ProtocolError(REFUSED, f"cannot ban {wanted.network}: {refusal}")
             if refusal:
                 results.append(_result(wanted.network, "refused", message=refusal))
                 continue
             held = put.get((wanted.network, source, origin)) or self._held(wanted.network, source, origin, now)
-            if wanted.id and (self._registry.known_id(wanted.id) or wanted.id in {ban.id for ban in put.values()}):
+            if wanted.id and (self._registry.known_id(wanted.id) or wanted.id in ids):
                 message = "" if held else "this ban was made before and lifted since"
                 expires_at = held.expires_at if held else None
                 results.append(_result(wanted.network, "unchanged", message=message, expires_at=expires_at))
@@ -54,11 +59,14 @@ class Changes:
             ban = held if held and unchanged else fresh
             state = "unchanged" if unchanged else "renewed" if held else "banned"
             if not unchanged:
+                if held and put.get((ban.network, source, origin)) is held:
+                    replaced.append(held)
+                ids.add(ban.id)
                 put[ban.network, source, origin] = ban
             results.append(_result(wanted.network, state, expires_at=ban.expires_at, holes=holes))
         if not request.check:
             self._execution.quota.take(caller, len(put))
-            self._execution.carry_out(now, Change(put=list(put.values())), wanted=bool(request.bans))
+            self._execution.carry_out(now, Change(put=list(put.values()), replaced=replaced), wanted=bool(request.bans))
             self._execution.relieve(now, caller)
         return {"changed": bool(put), "results": results}
 
@@ -100,9 +108,8 @@ class Changes:
             duration = self._duration(wanted, source, now)
             expires_at = None if duration is None else now + duration
         if source == FLEET:
-            expires_at = min(expires_at or now + FLEET_LONGEST, now + FLEET_LONGEST)
-        elif expires_at is not None and expires_at <= now:
-            raise ProtocolError(REFUSED, f"cannot ban {wanted.network}: its end has passed")
+            longest = now + FLEET_LONGEST
+            expires_at = longest if expires_at is None else min(expires_at, longest)
         return Ban(wanted.network, source, origin, wanted.id or uuid.uuid4().hex, wanted.reason, now, expires_at)
 
     def _duration(self, wanted: BanRequest, source: str, now: int) -> int | None:
@@ -113,9 +120,8 @@ class Changes:
         if duration is None or not (unsaid or source.startswith("watcher/")):
             return duration
         repeats = self._registry.repeats(now, wanted.network, self._config.repeat_window)
-        longest = self._config.longest_duration
-        longer = duration * int(self._config.repeat_factor ** min(repeats, 32))
-        return longer if longest is None else max(duration, min(longer, longest))
+        longest = self._config.longest_duration or durations.LONGEST
+        return max(duration, min(duration * int(self._config.repeat_factor ** min(repeats, 32)), longest))
 
     def _held(self, network: Network, source: str, origin: str, now: int) -> Ban | None:
         rows = self._registry.live(now, network=network, source=source)
@@ -130,7 +136,7 @@ def _result(
         "state": state,
         "message": message,
         "expires_at": expires_at,
-        "holes": list(holes),
+        "holes": list(holes)[:SHOWN],
     }
 
 

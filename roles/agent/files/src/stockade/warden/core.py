@@ -110,13 +110,14 @@ class Warden:
         problem = self._enforcement.problem or self._enforcement.unrecorded
         return f"degraded: {problem}" if problem else f"enforcing with {self._enforcement.backend}"
 
-    def tidy(self) -> None:
-        """Once an hour: move what expired long ago to the history."""
+    def tidy(self) -> bool:
+        """Once an hour: move what expired long ago to the history. True if there is more to move."""
         if self._registry.writable:
             try:
-                self._registry.tidy(int(self._clock()))
+                return self._registry.tidy(int(self._clock()))
             except sqlite3.OperationalError as error:  # a full disk: told, and tried again in an hour
                 self._enforcement.unrecorded = str(error)
+        return False
 
     # operations that are about the firewall as a whole
 

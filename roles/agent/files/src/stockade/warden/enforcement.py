@@ -9,6 +9,7 @@ The registry is the truth; what the firewall does not take is kept as the proble
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Callable, Iterable
 
 from stockade.addresses import Network
@@ -115,13 +116,27 @@ class Enforcement:
 
     def hold_unrecorded(self, *, put: Iterable[Ban], end: Iterable[Ban], why: str) -> None:
         """Do in the kernel what the registry could not take. Raises ProtocolError if that fails too."""
-        now = int(self._clock())
-        wanted = {ban.network: _remaining(ban.expires_at, now) for ban in put}
         self.unrecorded = why
+        if self.released:
+            raise ProtocolError(UNAVAILABLE, f"NOT recorded and NOT in force, the warden is released: {why}")
+        now = int(self._clock())
+        rows = {ban[:3]: ban for network in {ban.network for ban in (*put, *end)} for ban in self._live(now, network)}
+        networks = {row[0] for row in rows} | {ban.network for ban in put}
+        rows = {row: ban for row, ban in rows.items() if row not in {ban[:3] for ban in end}}
+        rows.update((ban[:3], ban) for ban in put)
+        wanted: dict[Network, Remaining] = {}
+        for ban in sorted(rows.values(), key=lambda ban: math.inf if ban.expires_at is None else ban.expires_at):
+            wanted[ban.network] = _remaining(ban.expires_at, now)
         try:
-            self._firewall.apply(ban=wanted, lift={ban.network for ban in end} - wanted.keys())
+            self._firewall.apply(ban=wanted, lift=networks - wanted.keys())
         except FirewallError as error:
             raise ProtocolError(UNAVAILABLE, f"NOT recorded and NOT in force: {error}") from None
+
+    def _live(self, now: int, network: Network) -> list[Ban]:
+        try:
+            return self._registry.live(now, network=network)
+        except sqlite3.Error:
+            return []
 
     def packets(self, networks: Iterable[Network]) -> dict[Network, int]:
         """Packets dropped by each of these since its ban was last set; empty if the firewall does not tell."""

@@ -45,6 +45,8 @@ class Execution:
         self.quota = Quota(monotonic)
         self.broken = ""  # what the registry said when it was found broken: only a start can rebuild it
         self.shedding = Shedding(registry, config.origin)
+        self._policy: Policy | None = None
+        self._policy_of: tuple[object, object] = (None, None)
         self._enforcement = enforcement
         self._clock = clock
 
@@ -59,11 +61,11 @@ class Execution:
 
     def policy(self) -> Policy:
         """The rules as they are now: whitelist, addresses and routes move."""
-        return Policy(
-            whitelist=self.registry.whitelist(self.now()),
-            surroundings=self.surroundings(),
-            ban_private=self.config.ban_private,
-        )
+        whitelist, surroundings = self.registry.whitelist(self.now()), self.surroundings()
+        if self._policy is None or self._policy_of[0] is not whitelist or self._policy_of[1] != surroundings:
+            self._policy = Policy(whitelist=whitelist, surroundings=surroundings, ban_private=self.config.ban_private)
+            self._policy_of = (whitelist, surroundings)
+        return self._policy
 
     def cannot_subtract(self, holes: list[str]) -> str | None:
         """Why a network with these holes cannot be banned by this firewall, or None."""
@@ -94,5 +96,5 @@ class Execution:
 
     def relieve(self, now: int, caller: Caller) -> None:
         """Make room if the registry is full."""
-        while change := self.shedding.relief(now, self.policy(), caller):
+        while change := self.shedding.relief(now, self.policy, caller):
             self.carry_out(now, change)

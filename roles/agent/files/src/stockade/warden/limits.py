@@ -57,13 +57,14 @@ class Shedding:
         self._most = most
         self._margin = min(MARGIN, max(most // 10, 1))
 
-    def relief(self, now: int, policy: Policy, caller: Caller) -> Change | None:
+    def relief(self, now: int, policy: Callable[[], Policy], caller: Caller) -> Change | None:
         """What has to go now, None while there is room."""
         excess = self._registry.excess(now, self._most)
         if not excess:
             return None
         self.shed_at = now
-        change = self._merge(now, policy, caller)
+        change = self._merge(now, policy(), caller)
+        change.told = False
         if change.end:
             change.ended_by = MERGED
             return change

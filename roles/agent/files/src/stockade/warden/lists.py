@@ -12,7 +12,7 @@ from stockade.addresses import Network
 from stockade.protocol import REFUSED, ProtocolError
 from stockade.warden.callers import Caller
 from stockade.warden.execution import SHOWN, Answer, Execution
-from stockade.warden.requests import BanRequest, Request, WhitelistRequest
+from stockade.warden.requests import BanRequest, Request
 from stockade.warden.rows import Ban, Change, Declaration, WhitelistEntry
 
 
@@ -52,7 +52,9 @@ class Lists:
             change = Change(put=put, end=end, ended_by=f"left {source}", list_name=name)
             if request.digest:
                 digest = self._digest(request.digest, bool(refused))
-                change.declaration = self._declaration(digest, counts, now, wanted.values())
+                stands = {**held, **{ban.network: ban for ban in put}}
+                ends = [stands[entry.network].expires_at for entry in wanted.values() if entry.duration is not None]
+                change.declaration = self._declaration(digest, counts, now, ends)
             self._execution.carry_out(now, change, wanted=bool(wanted))
         return {
             "changed": bool(put or end),
@@ -69,7 +71,7 @@ class Lists:
             return self._as_declared(now, name, request.digest)
         held = {entry.network: entry for entry in self._registry.whitelist(now) if entry.list_name == request.list_name}
         wanted, put, over = set(), {}, 0
-        for asked in request.entries:
+        for asked in {entry.network: entry for entry in request.entries}.values():
             expires_at = asked.expires_at if asked.duration is None else now + asked.duration
             if expires_at is not None and expires_at <= now:
                 over += 1
@@ -91,8 +93,9 @@ class Lists:
                 end_whitelist=remove,
                 list_name=name,
             )
-            if request.digest:
-                change.declaration = self._declaration(request.digest, counts, now, request.entries)
+            if request.digest and not request.renew:
+                ends = [now + entry.duration for entry in request.entries if entry.duration is not None]
+                change.declaration = self._declaration(request.digest, counts, now, ends)
             self._execution.carry_out(now, change)
         return {
             "changed": bool(put or remove or lifted),
@@ -117,17 +120,14 @@ class Lists:
         """What was refused may be allowed as soon as addresses or routes of this host have moved."""
         return f"{digest} {self._execution.surroundings().digest()}" if refused else digest
 
-    def _declaration(
-        self, digest: str, counts: dict[str, int], now: int, wanted: Iterable[BanRequest | WhitelistRequest]
-    ) -> Declaration:
+    def _declaration(self, digest: str, counts: dict[str, int], now: int, ends: Iterable[int | None]) -> Declaration:
         """What is remembered of a list, until the first entry ends that was given a duration.
 
         From then on the same declaration means a new entry; and an end in the whitelist allows what it refused.
         """
-        durations = [entry.duration for entry in wanted if isinstance(entry.duration, int)]
-        ends = [now + min(durations)] if durations else []
-        ends += [entry.expires_at for entry in self._registry.whitelist(now) if entry.expires_at is not None]
-        return Declaration(digest, {**counts, "added": 0, "removed": 0, "lifted": 0}, min(ends, default=None))
+        ends = [*ends, *(entry.expires_at for entry in self._registry.whitelist(now))]
+        until = min((end for end in ends if end is not None), default=None)
+        return Declaration(digest, {**counts, "added": 0, "removed": 0, "lifted": 0}, until)
 
     def _to_put(self, wanted: Iterable[BanRequest], held: dict[Network, Ban], source: str, now: int) -> list[Ban]:
         put: list[Ban] = []

@@ -73,6 +73,8 @@ def ask(sock: socket.socket, request: bytes) -> Iterator[Message]:
                 check(body)
                 return
             if kind == DONE:
+                if len(body) >= 4:
+                    check(body)  # a listing that the kernel gave up
                 return
             yield kind, flags, body
 

@@ -10,6 +10,7 @@ whitelist; the elements of the ban sets go over netlink. Scripts are built from 
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ add rule {TABLE} {CHAIN} ip6 saddr @whitelist6 return
 """
 
 T = TypeVar("T")
+_BAN_SET = re.compile(r"ban([46])_([0-9]{1,3})")
 SetKey = tuple[int, int]  # (IP version, prefix length)
 Timed = tuple[bytes, int | None]  # (first address, milliseconds)
 
@@ -161,9 +163,8 @@ class Nftables:
         found = set()
         with _kernel():
             for name in ruleset.sets(TABLE_NAME):
-                version, _line, length = name.removeprefix("ban").partition("_")
-                if name.startswith("ban"):
-                    found.add((int(version), int(length)))
+                if (ours := _BAN_SET.fullmatch(name)) and int(ours[2]) <= (32 if ours[1] == "4" else 128):
+                    found.add((int(ours[1]), int(ours[2])))
         return found
 
     @staticmethod

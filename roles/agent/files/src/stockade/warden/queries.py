@@ -69,7 +69,8 @@ class Queries:
         assert network is not None
         bans = self._registry.covering(now, network)
         packets = self._enforcement.packets({ban.network for ban in bans})
-        whitelist = [entry for entry in self._registry.whitelist(now) if entry.network in network.supernets()]
+        around = set(network.supernets())
+        whitelist = [entry for entry in self._registry.whitelist(now) if entry.network in around]
         never = self._execution.policy().never(network)
         passes = bool(whitelist or never)
         return {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence, Set
@@ -32,6 +33,8 @@ class Reader:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._dynamic_at_most = sys.maxsize  # an upper bound, so that no ban has to count
+        self._whitelist: list[WhitelistEntry] | None = None  # as it was read, true within these epoch seconds
+        self._whitelist_holds: tuple[float, float] = (0, 0)
 
     # bans
 
@@ -143,15 +146,15 @@ class Reader:
         return max(self._dynamic_at_most - most, 0)
 
     def soonest(self, now: int, count: int) -> list[Ban]:
-        """The live timed bans that end first, lists aside."""
-        query = f"SELECT {COLUMNS} FROM bans WHERE {_DYNAMIC} ORDER BY expires_at LIMIT :count"
+        """The live timed bans that end first, lists and what was only just acknowledged aside."""
+        query = f"SELECT {COLUMNS} FROM bans WHERE {_DYNAMIC} AND banned_at <> :now ORDER BY expires_at LIMIT :count"
         return list(map(as_ban, self._db.execute(query, {"now": now, "count": count})))
 
     def crowded(self, now: int, least: int) -> list[Network]:
         """The IPv6 /48 networks in which at least `least` /64 are banned for a time, lists aside."""
         query = (
             f"SELECT substr(key, 1, 6) FROM bans WHERE {_DYNAMIC} AND substr(key, 17) = x'40'"
-            " GROUP BY 1 HAVING COUNT(*) >= :least"
+            " GROUP BY 1 HAVING COUNT(DISTINCT key) >= :least"
         )
         rows = self._db.execute(query, {"now": now, "least": least})
         return [network_of(prefix + b"\0" * 10 + b"\x30") for (prefix,) in rows]
@@ -177,9 +180,17 @@ class Reader:
     # whitelist
 
     def whitelist(self, now: int) -> list[WhitelistEntry]:
-        """Entries that hold, in the order of their addresses."""
+        """Entries that hold, in the order of their addresses; the same list as long as it is the same."""
+        since, until = self._whitelist_holds
+        if self._whitelist is not None and since <= now < until:
+            return self._whitelist
         query = f"SELECT key, list, comment, added_at, expires_at FROM whitelist WHERE {_LIVE} ORDER BY key, list"
-        return [WhitelistEntry(network_of(row[0]), *row[1:]) for row in self._db.execute(query, {"now": now})]
+        self._whitelist = [
+            WhitelistEntry(network_of(row[0]), *row[1:]) for row in self._db.execute(query, {"now": now})
+        ]
+        ends = (entry.expires_at for entry in self._whitelist if entry.expires_at is not None)
+        self._whitelist_holds = (now, min(ends, default=math.inf))
+        return self._whitelist
 
     # settings
 

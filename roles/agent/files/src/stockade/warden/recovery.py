@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stockade.warden import schema
-from stockade.warden.firewall import Firewall, FirewallError, Held
+from stockade.warden.firewall import Firewall, FirewallError, Held, Remaining
 from stockade.warden.registry import Registry
 from stockade.warden.rows import Ban, Change, WhitelistEntry
 
@@ -42,13 +42,14 @@ class Opened:
 def open_registry(state: Path, firewall: Firewall, origin: str) -> Opened:
     """The registry in the directory `state`. Raises sqlite3.Error or OSError if there is no way to have one."""
     path = state / FILE
-    if not path.exists() and ((state / COPY).exists() or _held(firewall).bans):
-        return _rebuilt(path, firewall, origin, "it is missing")
+    lost = not path.exists() or not path.stat().st_size
+    if lost and ((state / COPY).exists() or _held(firewall).bans):
+        return _rebuilt(path, firewall, origin, "it is missing or empty")
     try:
         _copy_before_growth(path)
         registry = Registry(path)
     except sqlite3.OperationalError as error:  # the disk's fault, not the file's
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:  # another warden holds it
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # another warden holds it
             raise
         return _unwritable(path, error)
     except sqlite3.DatabaseError as error:
@@ -83,7 +84,9 @@ def _copy_before_growth(path: Path) -> None:
             return
         if found < schema.OLDEST:
             raise sqlite3.DatabaseError(f"its layout {found} is from before the first release")
-        with sqlite3.connect(path.with_name(f"registry.v{found}.db")) as target:
+        copy = path.with_name(f"registry.v{found}.db")
+        copy.unlink(missing_ok=True)  # one that was cut off is no database
+        with sqlite3.connect(copy) as target:
             db.backup(target)
         target.close()
     finally:
@@ -143,16 +146,24 @@ def _add_what_is_in_force(registry: Registry, held: Held, origin: str, now: int,
     new = [
         Ban(network, "operator", origin, uuid.uuid4().hex, "recovered from the kernel", now, left and now + left)
         for network, left in held.bans.items()
-        if network not in known
+        if _outlasts(left, known.get(network, 0), now)
     ]
     lifted = [ban for ban in registry.live(now) if held.bans and ban.network not in held.bans]
     entries = []
     if not since:
         entries = [WhitelistEntry(network, RECOVERED, "", now, None) for network in held.whitelist]
     change = Change(put=new, end=lifted, ended_by="lifted after the copy", put_whitelist=entries)
+    registry.skip_changes(now)
     if change:
         registry.change(now, change)
     return len(new)
+
+
+def _outlasts(left: Remaining, known: int | None, now: int) -> bool:
+    """Whether what the kernel holds for `left` seconds runs longer than what is known to end at `known`."""
+    if known is None or left == 0:
+        return False
+    return left is None or now + left > known + 5
 
 
 def _unwritable(path: Path, error: sqlite3.OperationalError) -> Opened:

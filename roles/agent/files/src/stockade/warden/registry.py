@@ -28,6 +28,12 @@ GRACE_SECONDS = 86400  # how long an expired row stays where a clock that went b
 _TIDY_ROWS = 10_000  # at once: a caller waits no longer than that takes
 _WAL_BYTES = 4 * 1024 * 1024  # what the write-ahead log is cut down to after a bulk
 
+# What `rows.key_of` never makes; the check of the file's structure does not see it.
+_STRANGE = (
+    "SELECT 1 FROM (SELECT key FROM bans UNION ALL SELECT key FROM whitelist)"
+    " WHERE typeof(key) <> 'blob' OR length(key) <> 17 OR substr(key, 17) > x'80' LIMIT 1"
+)
+
 # A row is named by ?1 key, ?2 source, ?3 origin.
 _ROW = "key = ?1 AND source = ?2 AND origin = ?3"
 # ?4 now, ?5 what ended it, unless its time had run out
@@ -52,6 +58,7 @@ class Registry(Reader):
 
     def __init__(self, path: Path | str) -> None:
         db = sqlite3.connect(path, isolation_level=None)
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a wrong bit in a reason stops nothing
         try:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")
@@ -63,6 +70,11 @@ class Registry(Reader):
             self.version = schema.version(db)
             if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(str(said))
+            if schema.version(db) >= schema.OLDEST and db.execute(_STRANGE).fetchone():
+                raise sqlite3.DatabaseError("a row names no network")
+        except UnicodeDecodeError as error:  # in what SQLite says about a broken schema
+            db.close()
+            raise sqlite3.DatabaseError(f"its schema is broken ({error.reason})") from None
         except BaseException:
             db.close()
             raise
@@ -115,8 +127,12 @@ class Registry(Reader):
             self._db.executemany(_AS_HISTORY, ((*_row(ban), now, change.ended_by) for ban in change.end))
             self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", map(_row, change.end))
             self._db.executemany(_AS_HISTORY, ((*item[:3], now, "renewed") for item in put))
-            self._db.executemany(_AS_CHANGE, _told(change.end, now, "lifted"))
-            self._db.executemany(_AS_CHANGE, _told(change.put, now, "banned"))
+            self._db.executemany(
+                f"INSERT INTO history ({COLUMNS}, ended_at, ended_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'renewed')",
+                ((*_row(ban), *ban[3:], now) for ban in change.replaced),
+            )
+            self._db.executemany(_AS_CHANGE, _told(change.end if change.told else [], now, "lifted"))
+            self._db.executemany(_AS_CHANGE, _told(change.put if change.told else [], now, "banned"))
             self._db.executemany(
                 f"INSERT OR REPLACE INTO bans ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((*item[:3], *item[3][3:]) for item in put),
@@ -125,6 +141,8 @@ class Registry(Reader):
         self._dynamic_at_most += len(put)
 
     def _change_whitelist(self, change: Change) -> None:
+        if change.passing:
+            self._whitelist = None
         self._db.executemany(
             "DELETE FROM whitelist WHERE key = ? AND list = ?",
             ((key_of(entry.network), entry.list_name) for entry in change.end_whitelist),
@@ -138,7 +156,7 @@ class Registry(Reader):
         """Forget the digest of every list that this change touches, and keep the one it was declared by."""
         touched = {f"bans/{ban.source[5:]}" for ban in (*change.put, *change.end) if ban.source.startswith("list/")}
         touched |= {f"whitelist/{entry.list_name}" for entry in (*change.put_whitelist, *change.end_whitelist)}
-        if change.end_whitelist:  # what a list was refused may be allowed now
+        if change.passing:  # what a list was refused may be allowed now
             touched |= {name for (name,) in self._db.execute("SELECT name FROM lists WHERE name LIKE 'bans/%'")}
         self._db.executemany("DELETE FROM lists WHERE name = ?", ((name,) for name in touched | {change.list_name}))
         if (declared := change.declaration) is not None:
@@ -147,20 +165,32 @@ class Registry(Reader):
                 (change.list_name, declared.digest, json.dumps(declared.counts), declared.valid_until),
             )
 
-    def tidy(self, now: int) -> None:
-        """Move rows that expired long ago to the history, and forget old and surplus history and changes."""
+    def tidy(self, now: int) -> bool:
+        """Move rows that expired long ago to the history, and forget old and surplus history and changes.
+
+        True if there were more of them than are moved at once.
+        """
         query = f"SELECT {COLUMNS} FROM bans WHERE expires_at <= ? LIMIT {_TIDY_ROWS}"
         over = [row[:3] for row in self._db.execute(query, (now - GRACE_SECONDS,))]
-        surplus = max(self.past_total() + len(over) - HISTORY_ROWS, 0)
         with self.transaction():
             self._db.executemany(_AS_HISTORY, ((*row, now, "") for row in over))
             self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", over)
             self._db.execute("DELETE FROM history WHERE ended_at < ?", (now - HISTORY_SECONDS,))
+            surplus = max(self.past_total() - HISTORY_ROWS, 0)
             self._db.execute(
                 "DELETE FROM history WHERE rowid IN (SELECT rowid FROM history ORDER BY ended_at LIMIT ?)", (surplus,)
             )
             self._db.execute("DELETE FROM changes WHERE at < ?", (now - CHANGES_SECONDS,))
             self._db.execute("DELETE FROM whitelist WHERE expires_at < ?", (now - GRACE_SECONDS,))
+        self._whitelist = None
+        return len(over) == _TIDY_ROWS
+
+    def skip_changes(self, now: int) -> None:
+        """Number changes from `now` on: those of a lost file that followers have seen are not given out again."""
+        last = max(self.last_change(), now)
+        with self.transaction():
+            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'changes'")
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?)", (last,))
 
     def remember_released(self, value: bool) -> None:
         """Keep across restarts whether the warden is released."""

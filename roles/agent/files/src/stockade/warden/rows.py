@@ -99,8 +99,10 @@ class Change:
     """
 
     put: list[Ban] = field(default_factory=list)
+    replaced: list[Ban] = field(default_factory=list)  # by a later one of the same request: their ids are known
     end: list[Ban] = field(default_factory=list)
     ended_by: str = ""
+    told: bool = True  # to followers; what this host had no room for is no reason for others to lift it
     put_whitelist: list[WhitelistEntry] = field(default_factory=list)
     end_whitelist: list[WhitelistEntry] = field(default_factory=list)
     list_name: str = ""

@@ -70,9 +70,9 @@ def _run(warden: Warden, registry: Registry) -> int:
         server.serve(TICK_SECONDS)
         warden.tick()
         if time.monotonic() > tidy_at:
-            warden.tidy()
+            more = warden.tidy()
             recovery.keep_copy(registry, STATE)
-            tidy_at = time.monotonic() + TIDY_SECONDS
+            tidy_at = time.monotonic() + (FIRST_TIDY_SECONDS if more else TIDY_SECONDS)
         if (summary := warden.summary()) != told:
             LOG.info("%s", summary)
             told = summary
