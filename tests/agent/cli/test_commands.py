@@ -103,10 +103,10 @@ def test_bad_usage_ends_with_2_and_nothing_is_done(console: Console, words: list
 
 
 @pytest.mark.parametrize("address", ["198.51.100.10", "127.0.0.1", "0.0.0.0/0", "203.0.113.77"])
-def test_b31_ah16_a_refusal_by_policy_ends_with_1_and_nothing_is_done(console: Console, address: str) -> None:
+def test_b31_ah16_a_refusal_by_policy_ends_with_2_and_nothing_is_done(console: Console, address: str) -> None:
     console.run("whitelist", "add", "203.0.113.77", "--comment", "office")
     done = console.run("ban", "203.0.113.9", address)
-    assert done.code == 1
+    assert done.code == 2
     assert done.err.startswith(f"stockade: cannot ban {address}: ")
     assert console.banned() == []
 

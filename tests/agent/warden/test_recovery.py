@@ -18,6 +18,7 @@ from wardenlab import NOW, RecordedFirewall
 
 from stockade.addresses import parse_network
 from stockade.warden import recovery
+from stockade.warden.policy import Surroundings
 from stockade.warden.recovery import Opened, keep_copy, open_registry
 from stockade.warden.registry import Registry
 from stockade.warden.rows import Ban, Change, WhitelistEntry
@@ -183,11 +184,22 @@ def test_a_ban_made_longer_after_the_copy_stays_longer(state: State, longer: int
     assert in_force(rebuilt(state))["198.51.100.1"] == longer
 
 
-def test_the_kernels_whitelist_counts_only_where_there_is_no_copy(state: State) -> None:
-    """Gateways are in it as well: with a copy they would become entries that nobody declared."""
+def test_b31_whitelist_changes_after_the_copy_are_taken_from_the_kernel(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateways are in the kernel's whitelist as well: they become no entries that nobody declared."""
+    gateway = frozenset({parse_network("198.51.100.254")})
+    monkeypatch.setattr(recovery.Surroundings, "read", lambda: Surroundings(own=frozenset(), reachable=gateway))
     state.keep_copy()
-    state.firewall.whitelist.add("198.51.100.254")
-    assert [str(one.network) for one in rebuilt(state).registry.whitelist(NOW)] == ["203.0.113.7"]
+    state.firewall.whitelist |= {"198.51.100.254", "198.51.100.7"}
+    held = {str(one.network): one.list_name for one in rebuilt(state).registry.whitelist(NOW)}
+    assert held == {"203.0.113.7": held["203.0.113.7"], "198.51.100.7": "recovered"}
+
+
+def test_b31_an_entry_that_was_taken_out_after_the_copy_does_not_come_back(state: State) -> None:
+    state.keep_copy()
+    state.firewall.whitelist = {"198.51.100.7"}
+    assert [str(one.network) for one in rebuilt(state).registry.whitelist(NOW)] == ["198.51.100.7"]
 
 
 def test_followers_hear_new_changes_after_a_rebuild(state: State) -> None:

@@ -73,8 +73,11 @@ except PermissionError as error:
     sys.exit(str(error))
 answers = sock.makefile("rb")
 for line in sys.stdin.buffer:
-    sock.sendall(line)
-    answer = answers.readline()
+    try:
+        sock.sendall(line)
+        answer = answers.readline()
+    except OSError:
+        answer = b""
     sys.stdout.buffer.write(answer or b"null\\n")
     if not answer:
         break

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command `stockade`: `main` finds the word, the words live in modules of their own.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration.
+Exit codes: 0 done, 1 failed, 2 refused, bad usage, input or configuration.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from stockade.client import WardenUnavailable
-from stockade.protocol import INVALID, ProtocolError
+from stockade.protocol import INVALID, REFUSED, ProtocolError
 from stockade.text import visible
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         return code
     except ProtocolError as error:
         _complain(str(error))
-        return USAGE if error.code == INVALID else FAILED
+        return USAGE if error.code in (INVALID, REFUSED) else FAILED
     except WardenUnavailable as error:
         _complain(str(error))
         if isinstance(error.__context__, PermissionError):

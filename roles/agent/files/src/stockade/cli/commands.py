@@ -165,6 +165,8 @@ def check(options: argparse.Namespace) -> int:
 
 def _apart(texts: list[str]) -> list[str]:
     """Addresses that stand apart by commas or blanks, as the modules take them; each once."""
+    if blank := [text for text in texts if not text.replace(",", " ").strip()]:
+        raise ProtocolError(INVALID, f"{blank[0]!r} is no address")
     found = list(dict.fromkeys(part for text in texts for part in text.replace(",", " ").split()))
     if not found:
         raise ProtocolError(INVALID, "name at least one address")

@@ -17,7 +17,7 @@ CONFIGS = {"warden": "/etc/stockade/warden.toml", "watcher": "/etc/stockade/watc
 AFTERWARDS = """\
 Answers are tables, on a terminal and in a pipe alike; --json answers with JSON. On a terminal reasons that are too
 long are cut and `status` is coloured (not with NO_COLOR in the environment). Addresses may stand apart by commas too.
-Exit codes: 0 done, 1 failed or refused (status: bans are not in force), 2 usage, bad input or bad configuration."""
+Exit codes: 0 done, 1 failed (status: bans are not in force), 2 refused, bad usage, input or configuration."""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -107,7 +107,7 @@ class Warden:
         """One line for the journal and `systemctl status`; it changes when the state does, not with every ban."""
         if self._enforcement.released:
             return "released: nothing is refused until `stockade resume`"
-        problem = self._enforcement.problem or self._enforcement.unrecorded
+        problem = self._enforcement.problem or self._registry.refusal or self._enforcement.unrecorded
         return f"degraded: {problem}" if problem else f"enforcing with {self._enforcement.backend}"
 
     def tidy(self) -> bool:

@@ -87,7 +87,7 @@ class Policy:
         widest = (WIDEST_OPERATOR if operator else WIDEST_SERVICE)[network.version]
         if network.prefixlen >= widest:
             return None
-        return f"wider than /{widest}" + (" (force: true bans it all the same)" if operator else "")
+        return f"wider than /{widest}" + (" (force bans it all the same)" if operator else "")
 
     def _private(self, network: Network) -> str | None:
         private = _PRIVATE.around(network)

@@ -96,7 +96,8 @@ class Queries:
         return {"changes": found, "last": self._registry.last_change()}
 
     def _unrecorded(self) -> str:
-        return f"the registry cannot be written: {self._enforcement.unrecorded}" if self._enforcement.unrecorded else ""
+        reason = self._registry.refusal or self._enforcement.unrecorded
+        return f"the registry cannot be written: {reason}" if reason else ""
 
     def _shed(self, now: int) -> list[str]:
         shedding = self._execution.shedding

@@ -16,12 +16,15 @@ import sqlite3
 import tempfile
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stockade.addresses import Network, NetworkIndex, merged
 from stockade.warden import schema
 from stockade.warden.firewall import Firewall, FirewallError, Held, Remaining
+from stockade.warden.policy import Surroundings
 from stockade.warden.registry import Registry
 from stockade.warden.rows import Ban, Change, WhitelistEntry
 
@@ -72,6 +75,17 @@ def keep_copy(registry: Registry, state: Path) -> None:
         registry.changed, registry.copied_at = False, int(time.time())
     except (sqlite3.Error, OSError) as error:
         LOG.warning("the registry could not be copied: %s", error)
+
+
+def retry(registry: Registry, state: Path) -> None:
+    """Where the disk could not be written: go on in the file on it as soon as that works again."""
+    try:
+        fresh = Registry(state / FILE)
+        fresh.remember_released(fresh.released)  # a write is what shows it
+    except (sqlite3.Error, OSError):
+        return
+    registry.go_on_in(fresh)
+    LOG.info("the registry can be written again")
 
 
 def _copy_before_growth(path: Path) -> None:
@@ -141,7 +155,7 @@ def _from_copy(path: Path) -> int:
 
 
 def _add_what_is_in_force(registry: Registry, held: Held, origin: str, now: int, *, since: int) -> int:
-    """Add what the kernel holds and the copy lacks; end what the copy holds and the kernel no longer did."""
+    """Add what is in force and the copy lacks; end what the copy has and was no longer in force."""
     known = registry.in_force(now)
     new = [
         Ban(network, "operator", origin, uuid.uuid4().hex, "recovered from the kernel", now, left and now + left)
@@ -149,14 +163,32 @@ def _add_what_is_in_force(registry: Registry, held: Held, origin: str, now: int,
         if _outlasts(left, known.get(network, 0), now)
     ]
     lifted = [ban for ban in registry.live(now) if held.bans and ban.network not in held.bans]
-    entries = []
-    if not since:
-        entries = [WhitelistEntry(network, RECOVERED, "", now, None) for network in held.whitelist]
-    change = Change(put=new, end=lifted, ended_by="lifted after the copy", put_whitelist=entries)
+    passing, reachable = registry.whitelist(now), Surroundings.read().reachable
+    copied = _index([*(entry.network for entry in passing), *reachable])
+    in_force = _index(held.whitelist)
+    change = Change(
+        put=new,
+        end=lifted,
+        ended_by="lifted after the copy",
+        put_whitelist=[
+            WhitelistEntry(network, RECOVERED, "", now, None)
+            for network in held.whitelist
+            if copied.around(network) is None
+        ],
+        end_whitelist=[entry for entry in passing if held.whitelist and in_force.around(entry.network) is None],
+    )
     registry.skip_changes(now)
     if change:
         registry.change(now, change)
     return len(new)
+
+
+def _index(networks: Iterable[Network]) -> NetworkIndex:
+    """The networks, merged as the kernel's sets hold them."""
+    known = list(networks)
+    return NetworkIndex(
+        one for version in (4, 6) for one in merged(network for network in known if network.version == version)
+    )
 
 
 def _outlasts(left: Remaining, known: int | None, now: int) -> bool:
@@ -174,9 +206,8 @@ def _unwritable(path: Path, error: sqlite3.OperationalError) -> Opened:
             shutil.copyfile(side, directory / f"{FILE}{suffix}")
     registry = Registry(directory / FILE)
     registry.refusal = str(error)
-    warning = f"the registry cannot be written ({error}): what it held is enforced, changes are not recorded"
-    LOG.error("%s", warning)
-    return Opened(registry, (warning,))
+    LOG.error("the registry cannot be written (%s): what it held is enforced, changes are not recorded", error)
+    return Opened(registry)
 
 
 def _moment(epoch: int) -> str:

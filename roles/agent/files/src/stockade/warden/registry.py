@@ -112,6 +112,11 @@ class Registry(Reader):
         finally:
             target.close()
 
+    def go_on_in(self, fresh: Registry) -> None:
+        """Take over the file of another one, which is not used any more."""
+        self._db.close()
+        self._db, self.refusal, self._whitelist = fresh._db, "", None
+
     def close(self) -> None:
         """Close the file; a clean close leaves no WAL behind."""
         self._db.close()

@@ -131,10 +131,11 @@ class Server:
     def _answer_one(self, connection: _Connection) -> None:
         number = connection.sock.fileno()
         line = None if connection.answers else connection.next_line()
-        if line is not None:
+        longest = connection.caller.max_line
+        if line is not None and len(line) <= longest:
             self._answer(connection, line)
-        elif not connection.answers and len(connection.received) > connection.caller.max_line:
-            message = f"a request of more than {connection.caller.max_line} bytes"
+        elif line is not None or (not connection.answers and len(connection.received) > longest):
+            message = f"a request of more than {longest} bytes"
             connection.answers += protocol.encode(protocol.failure(protocol.INVALID, message))
             connection.ending = True
         else:

@@ -29,6 +29,7 @@ COLLECT_AFTER = 50_000
 TICK_SECONDS = 1.0  # half of the two seconds within which a table that was flushed is back
 TIDY_SECONDS = 3600.0
 FIRST_TIDY_SECONDS = 60.0
+RETRY_SECONDS = 5.0  # between two attempts to write a registry that could not be written
 
 
 def main() -> int:
@@ -65,6 +66,7 @@ def _run(warden: Warden, registry: Registry) -> int:
     LOG.info("%s", warden.summary())
     service.notify(f"READY=1\nSTATUS={warden.summary()}")
     tidy_at = time.monotonic() + FIRST_TIDY_SECONDS
+    retry_at = time.monotonic() + RETRY_SECONDS
     told = warden.summary()
     while not stopping and not warden.broken:
         server.serve(TICK_SECONDS)
@@ -73,6 +75,9 @@ def _run(warden: Warden, registry: Registry) -> int:
             more = warden.tidy()
             recovery.keep_copy(registry, STATE)
             tidy_at = time.monotonic() + (FIRST_TIDY_SECONDS if more else TIDY_SECONDS)
+        if registry.refusal and time.monotonic() > retry_at:
+            recovery.retry(registry, STATE)
+            retry_at = time.monotonic() + RETRY_SECONDS
         if (summary := warden.summary()) != told:
             LOG.info("%s", summary)
             told = summary
