@@ -20,7 +20,7 @@ LOCKED_2.19 := 2.19.14
 LOCKED_2.21 := 2.21.5
 
 # The scenarios of make test; make test-slow runs all of them.
-SCENARIOS := default bans
+SCENARIOS := default bans unprivileged
 SCENARIO ?=
 BENCH ?=
 
@@ -82,7 +82,7 @@ unit-slow: venv
 	@$(TOOLS)/unit.sh $(CORE_MAIN) -- -m "slow and not fleet" || [ $$? -eq 5 ] # 5: none is marked slow
 
 .PHONY: molecule
-molecule: fleet ## The molecule scenarios default and bans on the test fleet, or one [SCENARIO=name]
+molecule: fleet ## The molecule scenarios on the test fleet, or one [SCENARIO=name]
 	@for scenario in $(or $(SCENARIO),$(SCENARIOS)); do $(TOOLS)/molecule.sh "$$scenario"; done
 
 .PHONY: molecule-all
