@@ -158,12 +158,12 @@ rmdir /run/publish-proc
 
 
 @pytest.fixture
-def published(target: Any) -> Iterator[Any]:
+def published(one: Any) -> Iterator[Any]:
     try:
-        target.script(PUBLISH)
-        yield target
+        one.script(PUBLISH)
+        yield one
     finally:
-        target.script(UNPUBLISH)
+        one.script(UNPUBLISH)
 
 
 def test_published_ports_of_containers_are_refused_too(published: Any) -> None:
@@ -184,16 +184,16 @@ table inet open_doors {
 """
 
 
-def test_ch10_an_earlier_accept_for_the_port_does_not_win(target: Any) -> None:
+def test_ch10_an_earlier_accept_for_the_port_does_not_win(one: Any) -> None:
     """B24, C16, CH10, BH8: our drop stands by itself, before whatever else decides, and once for both families."""
-    target.shell("nft", OPEN_DOORS)
+    one.shell("nft", OPEN_DOORS)
     try:
-        assert target.reached("attacker", 22, 80) == DOORS
-        target.shell("stockade", "ban", ATTACKER, ATTACKER6)
-        assert target.reached("attacker", 22, 80) == set()
-        assert target.reached("visitor", 22, 80) == DOORS
+        assert one.reached("attacker", 22, 80) == DOORS
+        one.shell("stockade", "ban", ATTACKER, ATTACKER6)
+        assert one.reached("attacker", 22, 80) == set()
+        assert one.reached("visitor", 22, 80) == DOORS
     finally:
-        target.shell("nft", "delete table inet open_doors")
+        one.shell("nft", "delete table inet open_doors")
 
 
 def test_d15_asking_from_every_side_is_one_drop(one: Any) -> None:
@@ -207,22 +207,22 @@ def test_d15_asking_from_every_side_is_one_drop(one: Any) -> None:
     assert one.shell("nft", "list", "table", "inet", "stockade").count(f"{ATTACKER} ") == 1
 
 
-def test_a37_a38_unban_from_one_jail_and_everywhere(target: Any) -> None:
+def test_a37_a38_unban_from_one_jail_and_everywhere(one: Any) -> None:
     """A37, A38, A39: one jail alone leaves the others' bans standing, and says so."""
-    banned = target.module("ban", address=ATTACKER, jail="sshd")
+    banned = one.module("ban", address=ATTACKER, jail="sshd")
     assert banned["changed"], banned
-    assert target.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "1"
-    assert target.reached("attacker") == {"6 80"}
-    target.module("ban", address=ATTACKER, reason="by hand")
-    only = target.module("unban", address=ATTACKER, jail="sshd")
+    assert one.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "1"
+    assert one.reached("attacker") == {"6 80"}
+    one.module("ban", address=ATTACKER, reason="by hand")
+    only = one.module("unban", address=ATTACKER, jail="sshd")
     assert only["changed"]
-    assert target.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "0"
-    assert [row["source"] for row in target.ask("bans", "--why", ATTACKER)["bans"]] == ["operator"]
-    assert target.reached("attacker") == {"6 80"}
-    target.module("ban", address=ATTACKER, jail="sshd")
-    assert target.module("unban", address=ATTACKER)["changed"]
-    assert target.reached("attacker") == WEB
-    assert target.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "0"
+    assert one.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "0"
+    assert [row["source"] for row in one.ask("bans", "--why", ATTACKER)["bans"]] == ["operator"]
+    assert one.reached("attacker") == {"6 80"}
+    one.module("ban", address=ATTACKER, jail="sshd")
+    assert one.module("unban", address=ATTACKER)["changed"]
+    assert one.reached("attacker") == WEB
+    assert one.shell("fail2ban-client", "get", "sshd", "banned", ATTACKER).strip() == "0"
 
 
 def test_bh6_a_ban_of_fail2ban_outlives_fail2ban(one: Any) -> None:

@@ -251,7 +251,7 @@ def test_an_answer_that_cannot_get_out_is_no_traceback(target: str, code: int, s
     stdout = write if target == "closed" else os.open(target, os.O_WRONLY)
     command = [sys.executable, "-I", str(PROGRAM), "check", "--warden-config", os.devnull]
     done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
-    for number in {write, stdout}:
+    for number in dict.fromkeys((write, stdout)):
         os.close(number)
     assert done.returncode == code
     assert said in done.stderr and done.stderr.count("\n") == (1 if said else 0)
