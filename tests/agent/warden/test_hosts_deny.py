@@ -167,3 +167,10 @@ def test_what_is_held_is_known_after_a_restart(place: Place) -> None:
     (place.root / "allowed").write_text("spawn id\n")
     with pytest.raises(FirewallError, match="cannot read .*allowed"):
         place.start().held()
+
+
+def test_dh10_an_address_elsewhere_in_hosts_deny_is_banned_all_the_same(place: Place) -> None:
+    """In a comment, or in a rule for one service: neither is a ban of everything."""
+    place.rule.write_text(f"{place.rule.read_text()}# 203.0.113.9 was a test\nsshd: 203.0.113.9\n")
+    place.firewall.synchronise(whitelist=[], bans={ADDRESS: None})
+    assert place.denied() == ["203.0.113.9"]

@@ -10,7 +10,6 @@ whitelist; the elements of the ban sets go over netlink. Scripts are built from 
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,54 +17,17 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
-from stockade.addresses import Network, between, from_packed, merged
-from stockade.warden import ruleset
+from stockade.addresses import Network, from_packed
+from stockade.warden import ruleset, script
 from stockade.warden.firewall import FirewallError, Held, Remaining
+from stockade.warden.script import CHAIN, TABLE, SetKey
 
-TABLE_NAME = "stockade"
-TABLE = f"inet {TABLE_NAME}"
-CHAIN = "prerouting"
 LISTINGS = 5  # attempts at one that others disturb
 NFT_SECONDS = 60  # for one script; each is small
 LONGEST_TIMEOUT = 4_000_000  # seconds: below the 2^32 ms of old kernels; longer bans are renewed by `synchronise`
-PRIORITY = -310  # raw - 10: before connection tracking, so floods cost little and forwarded ports are covered
-
-_BASE = f"""
-add table {TABLE}
-add set {TABLE} whitelist4 {{ type ipv4_addr; flags interval; }}
-add set {TABLE} whitelist6 {{ type ipv6_addr; flags interval; }}
-add chain {TABLE} {CHAIN} {{ type filter hook prerouting priority {PRIORITY}; policy accept; }}
-flush chain {TABLE} {CHAIN}
-add rule {TABLE} {CHAIN} iif lo return
-add rule {TABLE} {CHAIN} fib saddr type local return
-add rule {TABLE} {CHAIN} icmpv6 type {{ 133, 134, 135, 136, 137 }} return
-add rule {TABLE} {CHAIN} ip saddr {{ 0.0.0.0, 169.254.0.0/16 }} return
-add rule {TABLE} {CHAIN} ip6 saddr {{ ::, fe80::/10 }} return
-add rule {TABLE} {CHAIN} ip saddr @whitelist4 return
-add rule {TABLE} {CHAIN} ip6 saddr @whitelist6 return
-"""
 
 T = TypeVar("T")
-_BAN_SET = re.compile(r"ban([46])_([0-9]{1,3})")
-SetKey = tuple[int, int]  # (IP version, prefix length)
 Timed = tuple[bytes, int | None]  # (first address, milliseconds)
-
-
-def _set_name(key: SetKey) -> str:
-    return f"ban{key[0]}_{key[1]}"
-
-
-def _set_script(key: SetKey) -> str:
-    """The set of one prefix length; the counter is what `packets` reads."""
-    kind = "ipv4_addr" if key[0] == 4 else "ipv6_addr"
-    return f"add set {TABLE} {_set_name(key)} {{ type {kind}; flags timeout; counter; }}\n"
-
-
-def _rule_script(key: SetKey) -> str:
-    version, length = key
-    network = Network(version, 0, length)
-    mask = "" if length == network.max_prefixlen else f" & {network.netmask}"
-    return f"add rule {TABLE} {CHAIN} {'ip' if version == 4 else 'ip6'} saddr{mask} @{_set_name(key)} drop\n"
 
 
 class Nftables:
@@ -88,37 +50,37 @@ class Nftables:
         for network, remaining in bans.items():
             wanted[_key(network)][network.packed] = remaining
         self._sets = self._present_sets() | wanted.keys()
-        script = _BASE
+        text = script.BASE
         for key in sorted(self._sets):
-            script += _set_script(key) + _rule_script(key)
-        self._run(script + _whitelist_script(whitelist))
+            text += script.ban_set_and_rule(key)
+        self._run(text + script.whitelist(whitelist))
         for key in self._sets:
             self._compare(key, wanted.pop(key, {}))
 
     def set_whitelist(self, whitelist: Iterable[Network]) -> None:
         """See Firewall."""
-        self._run(_whitelist_script(whitelist))
+        self._run(script.whitelist(whitelist))
 
     def apply(self, *, ban: Mapping[Network, Remaining], lift: Iterable[Network]) -> None:
         """See Firewall."""
         new = {_key(network) for network in ban} - self._sets
         if new:
-            self._run("".join(_set_script(key) + _rule_script(key) for key in sorted(new)))
+            self._run("".join(script.ban_set_and_rule(key) for key in sorted(new)))
             self._sets |= new
         for key, networks in _by_set(lift):
             if key in self._sets:
-                self._change(ruleset.drop, key, (network.packed for network in networks))
+                self._drop(key, (network.packed for network in networks))
         for key, networks in _by_set(ban):
-            self._change(_add, key, ((network.packed, _timeout(ban[network])) for network in networks))
+            self._add(key, ((network.packed, _timeout(ban[network])) for network in networks))
 
     def remove(self) -> None:
         """See Firewall."""
-        self._run(f"add table {TABLE}\ndelete table {TABLE}\n")
+        self._run(script.REMOVE)
         self._sets = set()
 
     def present(self) -> bool:
         """See Firewall."""
-        return ruleset.fingerprint(TABLE_NAME, CHAIN) is not None
+        return ruleset.fingerprint(TABLE, CHAIN) is not None
 
     def disturbed(self) -> bool:
         """See Firewall. Any change moves the generation; only then our own table and chain are looked at.
@@ -128,7 +90,7 @@ class Nftables:
         generation = ruleset.generation()
         if generation is not None and generation == self._generation:
             return False
-        found = ruleset.fingerprint(TABLE_NAME, CHAIN)
+        found = ruleset.fingerprint(TABLE, CHAIN)
         if found is None or found != self._fingerprint:
             return True
         self._generation = generation
@@ -138,11 +100,11 @@ class Nftables:
         """See Firewall."""
         found = Held()
         for key in self._present_sets():
-            for element in self._elements(_set_name(key)):
+            for element in self._elements(script.set_name(key)):
                 found.bans[from_packed(element.key, key[1])] = _seconds(element.remaining)
         if self.present():
             for name in ("whitelist4", "whitelist6"):
-                found.whitelist.update(_intervals(self._elements(name)))
+                found.whitelist.update(script.intervals(self._elements(name)))
         return found
 
     def packets(self, networks: Iterable[Network]) -> dict[Network, int]:
@@ -150,7 +112,7 @@ class Nftables:
         found = {}
         for network in networks:
             with _kernel():
-                count = ruleset.packets(TABLE_NAME, _set_name(_key(network)), network.packed)
+                count = ruleset.packets(TABLE, script.set_name(_key(network)), network.packed)
             if count is not None:
                 found[network] = count
         return found
@@ -160,38 +122,49 @@ class Nftables:
     def _present_sets(self) -> set[SetKey]:
         """The ban sets of the kernel's table; none if it is not there."""
 
-        found = set()
         with _kernel():
-            for name in ruleset.sets(TABLE_NAME):
-                if (ours := _BAN_SET.fullmatch(name)) and int(ours[2]) <= (32 if ours[1] == "4" else 128):
-                    found.add((int(ours[1]), int(ours[2])))
-        return found
+            return {key for name in ruleset.sets(TABLE) if (key := script.ban_set(name)) is not None}
 
     @staticmethod
     def _elements(name: str) -> list[ruleset.Element]:
         with _kernel():
-            return _again(lambda: list(ruleset.elements(TABLE_NAME, name)))
+            return _again(lambda: list(ruleset.elements(TABLE, name)))
 
     def _compare(self, key: SetKey, wanted: Mapping[bytes, Remaining]) -> None:
         """Bring one set to what is wanted; an element that is right is left alone, and its counter with it."""
         with _kernel():
-            missing, stale, surplus = _again(lambda: _differences(_set_name(key), wanted))
-        self._change(ruleset.drop, key, surplus)
-        self._change(ruleset.put, key, stale)
-        self._change(_add, key, missing)
+            missing, stale, surplus = _again(lambda: _differences(script.set_name(key), wanted))
+        self._drop(key, surplus)
+        self._put(key, stale)
+        self._add(key, missing)
 
-    def _change(self, change: Callable[[str, str, list[T]], None], key: SetKey, items: Iterable[T]) -> None:
-        iterator = iter(items)
+    @staticmethod
+    def _put(key: SetKey, wanted: Iterable[Timed]) -> None:
         with _kernel():
-            while chunk := list(islice(iterator, ruleset.ELEMENTS)):
-                change(TABLE_NAME, _set_name(key), chunk)
+            for chunk in _chunks(wanted, ruleset.MOST_PUT):
+                ruleset.put(TABLE, script.set_name(key), chunk)
 
-    def _run(self, script: str) -> None:
+    @staticmethod
+    def _drop(key: SetKey, surplus: Iterable[bytes]) -> None:
+        with _kernel():
+            for chunk in _chunks(surplus, ruleset.MOST_DROPPED):
+                ruleset.drop(TABLE, script.set_name(key), chunk)
+
+    def _add(self, key: SetKey, wanted: Iterable[Timed]) -> None:
+        """What is new is only added; most bans are."""
+        for chunk in _chunks(wanted, ruleset.MOST_ADDED):
+            try:
+                with _kernel():
+                    ruleset.add(TABLE, script.set_name(key), chunk)
+            except _ThereAlready:
+                self._put(key, chunk)
+
+    def _run(self, text: str) -> None:
         """Run nft with a script on standard input. Raises FirewallError."""
         before = ruleset.generation()
         try:
             done = subprocess.run(
-                [*self._nft, "-f", "-"], input=script, capture_output=True, text=True, timeout=NFT_SECONDS, check=False
+                [*self._nft, "-f", "-"], input=text, capture_output=True, text=True, timeout=NFT_SECONDS, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FirewallError(f"nft cannot be run: {error}"[:300]) from None
@@ -202,23 +175,27 @@ class Nftables:
         after = ruleset.generation()
         alone = before is not None and after == before + 1
         self._generation = after if alone else None
-        self._fingerprint = ruleset.fingerprint(TABLE_NAME, CHAIN) if alone else None
+        self._fingerprint = ruleset.fingerprint(TABLE, CHAIN) if alone else None
+
+
+class _ThereAlready(FirewallError):
+    """What was to be added is there."""
 
 
 @contextmanager
 def _kernel() -> Iterator[None]:
     try:
         yield
+    except FileExistsError:
+        raise _ThereAlready("the kernel refused: an element is there already") from None
     except OSError as error:
         raise FirewallError(f"the kernel refused: {error.strerror or error}") from None
 
 
-def _add(table: str, name: str, wanted: list[Timed]) -> None:
-    """What is new is only added; most bans are."""
-    try:
-        ruleset.add(table, name, wanted)
-    except FileExistsError:
-        ruleset.put(table, name, wanted)
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
 
 
 def _again(listing: Callable[[], T]) -> T:
@@ -234,7 +211,7 @@ def _again(listing: Callable[[], T]) -> T:
 def _differences(name: str, wanted: Mapping[bytes, Remaining]) -> tuple[list[Timed], list[Timed], list[bytes]]:
     """What a set lacks, what ends at another time than wanted, what it holds beyond."""
     left, stale, surplus = dict(wanted), [], []
-    for element in ruleset.elements(TABLE_NAME, name):
+    for element in ruleset.elements(TABLE, name):
         if element.key not in left:
             surplus.append(element.key)
         elif _differs(_seconds(element.remaining), remaining := left.pop(element.key)):
@@ -259,31 +236,6 @@ def _timeout(remaining: Remaining) -> int | None:
 
 def _seconds(milliseconds: int | None) -> Remaining:
     return None if milliseconds is None else milliseconds // 1000
-
-
-def _whitelist_script(whitelist: Iterable[Network]) -> str:
-    """Interval sets refuse overlaps, so the networks are merged first; the set is small and replaced as a whole."""
-    script = ""
-    networks = list(whitelist)
-    for version in (4, 6):
-        script += f"flush set {TABLE} whitelist{version}\n"
-        if elements := ", ".join(map(str, merged(network for network in networks if network.version == version))):
-            script += f"add element {TABLE} whitelist{version} {{ {elements} }}\n"
-    return script
-
-
-def _intervals(elements: Iterable[ruleset.Element]) -> Iterator[Network]:
-    """The networks of an interval set, which the kernel lists by their first addresses and the ones behind them."""
-    first = None
-    for element in sorted(elements, key=lambda element: element.key):
-        if element.interval_end:
-            if first is not None:
-                yield from between(first, element.key)
-            first = None
-        else:
-            first = element.key
-    if first is not None:
-        yield from between(first, None)
 
 
 def _differs(held: Remaining, wanted: Remaining) -> bool:

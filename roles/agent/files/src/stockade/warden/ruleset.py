@@ -34,7 +34,9 @@ _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS, _LIST_ITEM = 1, 2, 3, 1
 _KEY, _FLAGS, _TIMEOUT, _EXPIRATION, _EXPRESSION, _EXPRESSIONS = 1, 3, 4, 5, 7, 11
 _DATA_VALUE, _EXPRESSION_NAME, _EXPRESSION_DATA, _COUNTER_PACKETS, _EXPRESSION_ITEM = 1, 1, 2, 2, 1
 _INTERVAL_END = 1
-ELEMENTS = 500  # in one transaction: with IPv6, three messages each, 60 KB: fits the smallest socket buffer met
+# Elements in one transaction; either makes at most 60 KB with IPv6, which fits the smallest socket buffer met.
+MOST_ADDED = MOST_DROPPED = 1000
+MOST_PUT = 500
 
 Fingerprint = tuple[bytes, ...]
 
