@@ -1,0 +1,29 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python3 -m onhost NAME`: one measurement; arguments as JSON on standard input, its answer on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from onhost import boot, drift, drops, facts, fail2ban, flood, idle, warden
+
+MEASUREMENTS: dict[str, Callable[..., Any]] = {
+    "bans": warden.bans,
+    "boot": boot.measure,
+    "cleanup": warden.cleanup,
+    "drift": drift.measure,
+    "drops": drops.measure,
+    "facts": facts.measure,
+    "fail2ban": fail2ban.measure,
+    "flood": flood.measure,
+    "idle": idle.measure,
+    "unban": warden.unban,
+}
+
+if __name__ == "__main__":
+    print(json.dumps(MEASUREMENTS[sys.argv[1]](**json.load(sys.stdin))))
