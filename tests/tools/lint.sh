@@ -26,7 +26,7 @@ lint_changelog() { antsibull-changelog lint; }
 lint_ansible() { ansible-lint -q --nocolor; }
 lint_docs() { antsibull-docs lint-collection-docs --plugin-docs "$collection"; }
 lint_mypy() {
-    local -a places=("$collection/plugins" roles/agent/files/src tests/tools tests/fleet)
+    local -a places=("$collection/plugins" roles/agent/files/src tests/tools tests/fleet tests/bench)
     local status=0
     mypy --no-error-summary "${places[@]}" || status=1
     # By itself: fail2ban wants the action's file to have the name that is the agent's package. No fail2ban is here.

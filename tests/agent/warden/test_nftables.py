@@ -233,8 +233,7 @@ def test_a_right_element_keeps_its_counter_and_a_disturbed_listing_is_repeated(
 
     monkeypatch.setattr(nftables.ruleset, "elements", disturbed)
     changes = []
-    monkeypatch.setattr(nftables.ruleset, "drop", lambda *arguments: changes.append(arguments))
-    monkeypatch.setattr(nftables.ruleset, "put", lambda *arguments: changes.append(arguments))
+    monkeypatch.setattr(ruleset.Transactions, "_carry_out", lambda *arguments: changes.append(arguments))
     kernel.start({"203.0.113.9": None, "203.0.113.10": 600})
     assert listings == ["ban4_32", "ban4_32"] and changes == []
 

@@ -38,6 +38,7 @@ class Nftables:
 
     def __init__(self, command: Sequence[str] = ("/usr/sbin/nft",)) -> None:
         self._nft = tuple(command)
+        self._transactions = ruleset.Transactions(TABLE)
         self._sets: set[SetKey] = set()
         self._generation: int | None = None
         self._fingerprint: ruleset.Fingerprint | None = None
@@ -138,24 +139,22 @@ class Nftables:
         self._put(key, stale)
         self._add(key, missing)
 
-    @staticmethod
-    def _put(key: SetKey, wanted: Iterable[Timed]) -> None:
+    def _put(self, key: SetKey, wanted: Iterable[Timed]) -> None:
         with _kernel():
             for chunk in _chunks(wanted, ruleset.MOST_PUT):
-                ruleset.put(TABLE, script.set_name(key), chunk)
+                self._transactions.put(script.set_name(key), chunk)
 
-    @staticmethod
-    def _drop(key: SetKey, surplus: Iterable[bytes]) -> None:
+    def _drop(self, key: SetKey, surplus: Iterable[bytes]) -> None:
         with _kernel():
             for chunk in _chunks(surplus, ruleset.MOST_DROPPED):
-                ruleset.drop(TABLE, script.set_name(key), chunk)
+                self._transactions.drop(script.set_name(key), chunk)
 
     def _add(self, key: SetKey, wanted: Iterable[Timed]) -> None:
         """What is new is only added; most bans are."""
         for chunk in _chunks(wanted, ruleset.MOST_ADDED):
             try:
                 with _kernel():
-                    ruleset.add(TABLE, script.set_name(key), chunk)
+                    self._transactions.add(script.set_name(key), chunk)
             except _ThereAlready:
                 self._put(key, chunk)
 

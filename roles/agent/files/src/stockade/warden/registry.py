@@ -125,12 +125,13 @@ class Registry(Reader):
 
     def change(self, now: int, change: Change) -> None:
         """Take `change` in one commit. What it ends or replaces moves to the history."""
-        # sorted, a bulk fills the tree from one side: a third of the time
+        # sorted, a bulk fills and empties the tree from one side: a third of the time
         put = sorted(((*_row(ban), ban) for ban in change.put), key=itemgetter(0))
+        end = sorted(map(_row, change.end))
         with self.transaction():
             self._change_whitelist(change)
-            self._db.executemany(_AS_HISTORY, ((*_row(ban), now, change.ended_by) for ban in change.end))
-            self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", map(_row, change.end))
+            self._db.executemany(_AS_HISTORY, ((*row, now, change.ended_by) for row in end))
+            self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", end)
             self._db.executemany(_AS_HISTORY, ((*item[:3], now, "renewed") for item in put))
             self._db.executemany(
                 f"INSERT INTO history ({COLUMNS}, ended_at, ended_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'renewed')",
