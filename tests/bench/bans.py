@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bans at fleet size: how long they take, what they cost, and fail2ban beside them on the same host.
 
-Writes build/bench/bans.json and prints the figures beside the targets of the design. A figure that misses its target is
+Writes build/bench/bans.json and prints the figures beside their targets. A figure that misses its target is
 told, no failure; a measurement that cannot be made is one. What is measured how: README.md beside this file.
 """
 
