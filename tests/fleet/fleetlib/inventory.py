@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from .definition import BUILD_DIR, Fleet, Host
@@ -16,6 +17,7 @@ KNOWN_HOSTS = BUILD_DIR / "known_hosts"
 SSH_CONFIG = BUILD_DIR / "ssh_config"
 INVENTORY = BUILD_DIR / "inventory.yml"
 CLIENTS = BUILD_DIR / "clients.yml"
+_KEY_IS_MADE = threading.Lock()
 
 
 def _hand_over(path: Path) -> None:
@@ -35,7 +37,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def public_key() -> str:
-    """The public half of the login key; the pair is made once."""
+    """The public half of the login key; the pair is made once, whichever of the hosts' threads comes first."""
+    with _KEY_IS_MADE:
+        return _public_key()
+
+
+def _public_key() -> str:
     for directory in (BUILD_DIR.parent, BUILD_DIR):
         if not directory.exists():
             directory.mkdir(parents=True)
