@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
 FORMAT = 1  # counts up when the same file comes to mean something else
 MANY = 1000  # entries; a task with more of them takes seconds and hundreds of megabytes on the controller
 SHOWN = 100
+RECORDED = "recorded, NOT in force"  # how the warden begins where only the firewall refused
 Answer = t.Dict[str, t.Any]
 
 
@@ -145,17 +146,25 @@ def carry_out(module: AnsibleModule, op: str, lists: list[Declared], predict: t.
     """Ask for each list; the answers by the lists' names.
 
     All are tried before one is changed, so that a bad entry in the last file finds the host as it was. The longest
-    needs no trial: it is changed first, and one list is changed as a whole or not at all.
+    needs no trial: it is changed first, and one list is changed as a whole or not at all. Where only the firewall
+    refuses, all are recorded, and the error comes at the end.
     """
     ordered = sorted(lists, key=lambda item: -len(item.entries or []))
     if not module.check_mode:
         for declared in ordered[1:]:
             with _naming(declared):
                 WardenClient().call(op, check=True, **declared.fields())
-    answers = {}
+    answers, behind = {}, None
     for declared in ordered:
-        with _naming(declared):
-            answers[declared.name] = ask(module, op, predict(declared), **declared.fields())
+        try:
+            with _naming(declared):
+                answers[declared.name] = ask(module, op, predict(declared), **declared.fields())
+        except StockadeError as error:
+            if RECORDED not in str(error):
+                raise
+            behind = behind or error  # the others are recorded too: who may never be banned, above all
+    if behind is not None:
+        raise behind
     return answers
 
 

@@ -69,16 +69,17 @@ def _lift_what_a_command_banned(warn: t.Callable[[str], None]) -> None:
     """What the backend C(command) did elsewhere outlives this host's files: have the warden undo it, while it lives."""
     if not os.path.exists(COMMAND_LEDGER):
         return
-    said = None
+    before = None
     while True:
         try:
             WardenClient().call("release")
             return
         except StockadeError as error:  # with many bans a call does a part of them, and says how many are left
-            if str(error) == said:
+            ledger = tree.read(COMMAND_LEDGER)
+            if ledger == before:
                 warn("bans that the command applied were not all lifted (%s): see %s" % (error, COMMAND_LEDGER))
                 return
-            said = str(error)
+            before = ledger
 
 
 def _links() -> t.Iterator[str]:

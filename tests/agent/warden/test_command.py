@@ -155,6 +155,10 @@ def test_many_calls_are_done_in_turns(site: Site, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(FirewallError, match="2 of 2 networks are still to be done"):
         site.firewall.apply(ban={ADDRESS: 600, OTHER: 600}, lift=[])
     monkeypatch.undo()
+    with pytest.raises(FirewallError, match="still to be done"):  # at rest: whoever asks is answered at once
+        site.firewall.synchronise(whitelist=[], bans={ADDRESS: 600, OTHER: 600})
+    assert site.calls() == []
+    site.now += module.REST_SECONDS
     site.firewall.synchronise(whitelist=[], bans={ADDRESS: 600, OTHER: 600})
     assert len(site.calls()) == 2
 

@@ -148,7 +148,11 @@ class Warden:
         if op == "release":
             self.host.commands.append("release")
             if self.host.releases:
-                raise StockadeError(self.host.releases.pop(0))
+                said = self.host.releases.pop(0)
+                if "still to be done" in said:
+                    with (self.host.root / "state" / "command.ledger").open("a") as ledger:
+                        ledger.write("203.0.113.8 gone\n")
+                raise StockadeError(said)
             return {"changed": True}
         states = self.host.state
         return {"state": states.pop(0) if len(states) > 1 else states[0], "problems": ["no nft"]}
@@ -555,7 +559,7 @@ def test_the_program_judges_its_own_backends(host: Host, package: Package) -> No
     [
         ([], 1, 0),
         (["9 of 20 networks are still to be done", "2 of 20 networks are still to be done"], 3, 0),
-        (["command: no", "command: no"], 2, 1),
+        (["command: no, request 1", "command: no, request 2", "command: no, request 3"], 2, 1),
     ],
 )
 def test_ch10_what_a_command_banned_is_lifted_before_the_warden_goes(

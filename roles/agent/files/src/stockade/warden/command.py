@@ -13,7 +13,6 @@ import math
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -25,6 +24,7 @@ from stockade.warden.ledger import End, Ledger
 
 CALL_SECONDS = 10.0  # for one call of the program
 TURN_SECONDS = 20.0  # for all calls of one change: the warden answers nobody meanwhile. The rest is done by the retry
+REST_SECONDS = 4.0  # between two turns of work that is not done yet; enforcement tries again after five
 SAME_END_SECONDS = 5
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -55,6 +55,9 @@ class Command:
         self._wanted: dict[Network, End] = dict(ledger.ends)
         self._whitelist = NetworkIndex(())
         self._next_end = math.inf  # monotonic
+        self._failed: set[Network] = set()  # the last time: tried last, so that they keep no others from being done
+        self._rest_until = -math.inf  # monotonic; until then the warden answers others instead of waiting for a program
+        self._said = ""
 
     # Firewall
 
@@ -80,6 +83,7 @@ class Command:
     def remove(self) -> None:
         """See Firewall."""
         self._wanted = {}
+        self._rest_until = -math.inf
         self._settle(set(self._ledger.ends))
 
     def present(self) -> bool:
@@ -108,11 +112,15 @@ class Command:
 
     def _settle(self, networks: set[Network]) -> None:
         """Bring the program to what is wanted of these. One that fails does not keep the others from being tried."""
+        if self._monotonic() < self._rest_until:
+            raise FirewallError(self._said)
         deadline = self._monotonic() + TURN_SECONDS
         failures: list[str] = []
-        for done, network in enumerate(sorted(networks, key=lambda net: net in self._wanted)):  # lift first
+        order = sorted(networks, key=lambda net: (net in self._failed, net in self._wanted))  # lift first
+        for done, network in enumerate(order):
             if self._monotonic() > deadline:
                 failures.append(f"{len(networks) - done} of {len(networks)} networks are still to be done")
+                self._rest_until = self._monotonic() + REST_SECONDS
                 break
             try:
                 self._bring(network)
@@ -120,12 +128,17 @@ class Command:
                 failures.append(str(error))
             except _CallError as error:
                 failures.append(f"{network}: {error}")
+                self._failed.add(network)
                 if error.hopeless:
+                    self._rest_until = self._monotonic() + TURN_SECONDS
                     break
+            else:
+                self._failed.discard(network)
         self._look_ahead()
         if failures:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-            raise FirewallError(f"command: {failures[0]}{more}")
+            self._said = f"command: {failures[0]}{more}"
+            raise FirewallError(self._said)
 
     def _bring(self, network: Network) -> None:
         holes = self._whitelist.inside(network)
@@ -163,7 +176,7 @@ class Command:
         if "CREDENTIALS_DIRECTORY" in os.environ:
             environment["CREDENTIALS_DIRECTORY"] = os.environ["CREDENTIALS_DIRECTORY"]
         # A file, not a pipe: a program that leaves something running with its standard error open holds nobody up.
-        with tempfile.TemporaryFile() as said:
+        with os.fdopen(os.memfd_create("said"), "w+b") as said:  # in memory: a full disk keeps nobody from banning
             try:
                 process = subprocess.Popen(
                     command,

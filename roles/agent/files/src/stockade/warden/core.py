@@ -114,7 +114,9 @@ class Warden:
         """Once an hour: move what expired long ago to the history. True if there is more to move."""
         if self._registry.writable:
             try:
-                return self._registry.tidy(int(self._clock()))
+                more = self._registry.tidy(int(self._clock()))
+                self._enforcement.unrecorded = ""
+                return more
             except sqlite3.OperationalError as error:  # a full disk: told, and tried again in an hour
                 self._enforcement.unrecorded = str(error)
         return False

@@ -83,6 +83,8 @@ class Lists:
         drop = set(request.networks) | (held.keys() - wanted if request.prune else set())
         remove = [entry for network, entry in held.items() if network in drop and network not in wanted]
         lifted = {ban.id: ban for network in wanted for ban in self._registry.inside(now, network)}
+        if not self._execution.subtracts:  # a ban around it could not be made either
+            lifted.update((ban.id, ban) for network in wanted for ban in self._registry.covering(now, network))
         total = len(held.keys() - drop | wanted)
         counts = _counts(added=len(put), removed=len(remove), lifted=len(lifted), expired=over, total=total)
         if not request.check:
@@ -113,7 +115,7 @@ class Lists:
         declared = self._registry.declaration(now, name)
         if declared is None or declared.digest not in (self._digest(digest, False), self._digest(digest, True)):
             return {"changed": False, "known": False}
-        self._execution.carry_out(now, Change(), wanted=True)
+        self._execution.carry_out(now, Change(), wanted=name.startswith("bans/"))
         return {"changed": False, "known": True, "counts": declared.counts}
 
     def _digest(self, digest: str, refused: bool) -> str:

@@ -94,12 +94,15 @@ class Reader:
         return result
 
     def repeats(self, now: int, network: Network, window: int) -> int:
-        """How many bans of exactly this network ran their time out in the last `window` seconds; lists do not count."""
+        """How many bans of exactly this network ran their time out in the last `window` seconds.
+
+        Only what was decided here: lists do not count, nor what many hosts of the fleet tell of one offence.
+        """
         values = {"key": key_of(network), "now": now, "since": now - window}
+        ours = f"key = :key AND NOT {LISTED} AND source <> 'fleet'"
         query = (
-            "SELECT (SELECT COUNT(*) FROM history WHERE key = :key AND ended_at > :since AND ended_by = 'expired'"
-            f" AND NOT {LISTED}) + (SELECT COUNT(*) FROM bans WHERE key = :key AND expires_at <= :now"
-            f" AND expires_at > :since AND NOT {LISTED})"
+            f"SELECT (SELECT COUNT(*) FROM history WHERE {ours} AND ended_at > :since AND ended_by = 'expired')"
+            f" + (SELECT COUNT(*) FROM bans WHERE {ours} AND expires_at <= :now AND expires_at > :since)"
         )
         return int(self._db.execute(query, values).fetchone()[0])
 

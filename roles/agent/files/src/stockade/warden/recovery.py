@@ -80,6 +80,9 @@ def keep_copy(registry: Registry, state: Path) -> None:
 def retry(registry: Registry, state: Path) -> None:
     """Where the disk could not be written: go on in the file on it as soon as that works again."""
     try:
+        if not (state / FILE).exists():  # rebuilt in memory
+            registry.copy_to(state / (FILE + ".new"))
+            os.replace(state / (FILE + ".new"), state / FILE)
         fresh = Registry(state / FILE)
         fresh.remember_released(fresh.released)  # a write is what shows it
     except (sqlite3.Error, OSError):
@@ -114,19 +117,20 @@ def _rebuilt(path: Path, firewall: Firewall, origin: str, reason: str) -> Opened
         side = Path(f"{path}{suffix}")
         if side.exists():
             side.rename(f"{broken}{suffix}")
-    copied_at = _from_copy(path)
-    registry = Registry(path)
+    copied_at, refusal = _from_copy(path), ""
     try:
-        held = firewall.held()
-    except FirewallError as error:
-        LOG.warning("the kernel's bans cannot be read: %s", error)
-        held = Held()
-    recovered = _add_what_is_in_force(registry, held, origin, now, since=copied_at)
+        registry = Registry(path)
+    except sqlite3.OperationalError as error:  # a full disk as well: in memory, until `retry` can write
+        refusal = str(error)
+        memory = _in_memory()
+        with suppress(OSError):
+            shutil.copyfile(path.with_name(COPY), memory)
+        registry = Registry(memory)
+    recovered = _add_what_is_in_force(registry, firewall, origin, now, since=copied_at)
+    registry.refusal = refusal
     source = f"its copy of {_moment(copied_at)}" if copied_at else "nothing (there was no copy)"
-    warning = (
-        f"the registry was broken ({reason}) and is rebuilt from {source} and {recovered} bans that the kernel held;"
-    )
-    warning += f" the broken file is {broken}"
+    warning = f"the registry was lost ({reason}): rebuilt from {source} and {recovered} bans that the kernel held"
+    warning += f"; the broken file is {broken}" if broken.exists() else ""
     LOG.error("%s", warning)
     return Opened(registry, (warning,))
 
@@ -154,15 +158,16 @@ def _from_copy(path: Path) -> int:
     return made_at
 
 
-def _add_what_is_in_force(registry: Registry, held: Held, origin: str, now: int, *, since: int) -> int:
+def _add_what_is_in_force(registry: Registry, firewall: Firewall, origin: str, now: int, *, since: int) -> int:
     """Add what is in force and the copy lacks; end what the copy has and was no longer in force."""
-    known = registry.in_force(now)
+    held, known = _held(firewall), registry.in_force(now)
+    complete = bool(held.bans) and firewall.subtracts  # a program may be behind with what it was told
     new = [
         Ban(network, "operator", origin, uuid.uuid4().hex, "recovered from the kernel", now, left and now + left)
         for network, left in held.bans.items()
         if _outlasts(left, known.get(network, 0), now)
     ]
-    lifted = [ban for ban in registry.live(now) if held.bans and ban.network not in held.bans]
+    lifted = [ban for ban in registry.live(now) if complete and ban.network not in held.bans]
     passing, reachable = registry.whitelist(now), Surroundings.read().reachable
     copied = _index([*(entry.network for entry in passing), *reachable])
     in_force = _index(held.whitelist)
@@ -199,15 +204,19 @@ def _outlasts(left: Remaining, known: int | None, now: int) -> bool:
 
 
 def _unwritable(path: Path, error: sqlite3.OperationalError) -> Opened:
-    directory = Path(tempfile.mkdtemp(prefix="registry-", dir=os.environ.get("RUNTIME_DIRECTORY")))  # in memory
+    memory = _in_memory()
     for suffix in ("", "-wal"):
         side = Path(f"{path}{suffix}")
         if side.exists():
-            shutil.copyfile(side, directory / f"{FILE}{suffix}")
-    registry = Registry(directory / FILE)
+            shutil.copyfile(side, f"{memory}{suffix}")
+    registry = Registry(memory)
     registry.refusal = str(error)
     LOG.error("the registry cannot be written (%s): what it held is enforced, changes are not recorded", error)
     return Opened(registry)
+
+
+def _in_memory() -> Path:
+    return Path(tempfile.mkdtemp(prefix="registry-", dir=os.environ.get("RUNTIME_DIRECTORY"))) / FILE
 
 
 def _moment(epoch: int) -> str:
