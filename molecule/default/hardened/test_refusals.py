@@ -45,7 +45,8 @@ def test_the_same_in_check_mode(operator: Any) -> None:
 
 @pytest.mark.parametrize("module", ["ban", "unban", "whitelist", "permanent_bans", "agent"])
 def test_without_privilege(operator: Any, module: str) -> None:
-    arguments = {"ban": {"address": "203.0.113.9"}, "unban": {"address": "203.0.113.9"}}.get(module, {})
+    wanted = {"ban": {"address": "203.0.113.9"}, "unban": {"address": "203.0.113.9"}, "permanent_bans": {"entries": []}}
+    arguments = wanted.get(module, {})
     result = operator.adhoc("web2", module, arguments, become=False)
     assert "needs root: add -b (become)" in result["msg"]
 
@@ -57,7 +58,7 @@ def test_a_host_without_the_agent(operator: Any) -> None:
 
 def test_a_host_without_nft(operator: Any) -> None:
     result = operator.adhoc("visitor", "agent", {}, inventory="clients.yml")
-    assert "there is no /usr/sbin/nft: install the package nftables" in result["msg"]
+    assert "cannot install the agent: install the package nftables" in result["msg"]
     assert operator.shell("visitor", "ls", "/usr/local/lib/stockade").returncode != 0
 
 
