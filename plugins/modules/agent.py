@@ -199,7 +199,7 @@ def main() -> None:
         if missing and not module.check_mode:
             if options["report_missing"]:
                 module.exit_json(changed=False, missing=missing)
-            raise StockadeError("cannot install the agent: install the package %s first, or use the role" % ", ".join(missing))
+            raise StockadeError("cannot install the agent: install the package %s first" % ", ".join(missing))
         agent = Agent(run=run, options=settings.chosen(options), choice=choice)
         found = agent.differences(name)
         if found and not module.check_mode:
