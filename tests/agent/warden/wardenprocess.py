@@ -47,6 +47,7 @@ for name in ld.so.cache ld.so.conf ld.so.conf.d; do
 done
 mount --bind "$SOURCE" /run/source
 mount --bind "$PREFIX" /run/python
+if ls /run/python/lib/libpython*.so.* >/dev/null 2>&1; then ldconfig -C /run/etc/ld.so.cache /run/python/lib; fi
 mount --bind /run/etc /etc
 mount -t tmpfs -o mode=1777 none /tmp
 mount -t tmpfs -o mode=0755 none /var/lib

@@ -34,19 +34,18 @@ _STRANGE = (
     " WHERE typeof(key) <> 'blob' OR length(key) <> 17 OR substr(key, 17) > x'80' LIMIT 1"
 )
 
-# A row is named by ?1 key, ?2 source, ?3 origin.
-_ROW = "key = ?1 AND source = ?2 AND origin = ?3"
-# ?4 now, ?5 what ended it, unless its time had run out
+_ROW = "key = ? AND source = ? AND origin = ?"
+# three times now, what ended it unless its time had run out, then the row
 _AS_HISTORY = (
     f"INSERT INTO history ({COLUMNS}, ended_at, ended_by) SELECT {COLUMNS},"
-    " CASE WHEN expires_at <= ?4 THEN expires_at ELSE ?4 END, CASE WHEN expires_at <= ?4 THEN 'expired' ELSE ?5 END"
+    " CASE WHEN expires_at <= ? THEN expires_at ELSE ? END, CASE WHEN expires_at <= ? THEN 'expired' ELSE ? END"
     f" FROM bans WHERE {_ROW}"
 )
-# ?4 now, ?5 kind, ?6 id, ?7 reason, ?8 expires_at
 _AS_CHANGE = (
-    "INSERT INTO changes (key, source, origin, at, kind, id, reason, expires_at) VALUES (?1, ?2, ?3, ?4,"
-    f" CASE WHEN ?5 = 'banned' AND EXISTS (SELECT 1 FROM bans WHERE {_ROW}"
-    " AND (expires_at IS NULL OR expires_at > ?4)) THEN 'renewed' ELSE ?5 END, ?6, ?7, ?8)"
+    "INSERT INTO changes (key, source, origin, at, kind, id, reason, expires_at) VALUES (:key, :source, :origin, :now,"
+    " CASE WHEN :kind = 'banned' AND EXISTS (SELECT 1 FROM bans WHERE key = :key AND source = :source"
+    " AND origin = :origin AND (expires_at IS NULL OR expires_at > :now)) THEN 'renewed' ELSE :kind END,"
+    " :id, :reason, :expires_at)"
 )
 
 
@@ -130,9 +129,9 @@ class Registry(Reader):
         end = sorted(map(_row, change.end))
         with self.transaction():
             self._change_whitelist(change)
-            self._db.executemany(_AS_HISTORY, ((*row, now, change.ended_by) for row in end))
+            self._db.executemany(_AS_HISTORY, ((now, now, now, change.ended_by, *row) for row in end))
             self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", end)
-            self._db.executemany(_AS_HISTORY, ((*item[:3], now, "renewed") for item in put))
+            self._db.executemany(_AS_HISTORY, ((now, now, now, "renewed", *item[:3]) for item in put))
             self._db.executemany(
                 f"INSERT INTO history ({COLUMNS}, ended_at, ended_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'renewed')",
                 ((*_row(ban), *ban[3:], now) for ban in change.replaced),
@@ -179,7 +178,7 @@ class Registry(Reader):
         query = f"SELECT {COLUMNS} FROM bans WHERE expires_at <= ? LIMIT {_TIDY_ROWS}"
         over = [row[:3] for row in self._db.execute(query, (now - GRACE_SECONDS,))]
         with self.transaction():
-            self._db.executemany(_AS_HISTORY, ((*row, now, "") for row in over))
+            self._db.executemany(_AS_HISTORY, ((now, now, now, "", *row) for row in over))
             self._db.executemany(f"DELETE FROM bans WHERE {_ROW}", over)
             self._db.execute("DELETE FROM history WHERE ended_at < ?", (now - HISTORY_SECONDS,))
             surplus = max(self.past_total() - HISTORY_ROWS, 0)
@@ -210,10 +209,10 @@ def _row(ban: Ban) -> tuple[bytes, str, str]:
     return key_of(ban.network), ban.source, ban.origin
 
 
-def _told(bans: list[Ban], now: int, kind: str) -> Iterator[tuple[object, ...]]:
+def _told(bans: list[Ban], now: int, kind: str) -> Iterator[dict[str, object]]:
     """What followers hear of: everything but lists, which reach every host by themselves."""
-    return (
-        (*_row(ban), now, kind, ban.id, ban.reason, ban.expires_at)
-        for ban in bans
-        if not ban.source.startswith("list/")
-    )
+    for ban in bans:
+        if not ban.source.startswith("list/"):
+            key, source, origin = _row(ban)
+            row = {"key": key, "source": source, "origin": origin, "id": ban.id}
+            yield {**row, "now": now, "kind": kind, "reason": ban.reason, "expires_at": ban.expires_at}
