@@ -72,7 +72,7 @@ class WardenClient:
         deadline = time.monotonic() + self._timeout
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(self._timeout)
-            sock.connect(self._path)
+            self._connect(sock, deadline)
             sock.sendall(request)
             chunks: list[bytes] = []
             while not chunks or not chunks[-1].endswith(b"\n"):
@@ -81,6 +81,15 @@ class WardenClient:
                 if not chunks[-1]:
                     raise ConnectionResetError("the connection was closed")
         return b"".join(chunks)
+
+    def _connect(self, sock: socket.socket, deadline: float) -> None:
+        while True:
+            try:
+                return sock.connect(self._path)
+            except BlockingIOError:  # its queue is full, and a socket with a timeout does not wait for that
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 def require_root() -> None:

@@ -312,7 +312,15 @@ class Machine:
         """A connection of root."""
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(SECONDS)
-        sock.connect(self.socket)
+
+        def connected() -> bool:
+            try:
+                sock.connect(self.socket)
+            except BlockingIOError:  # the queue is full: a socket with a timeout does not wait for that
+                return False
+            return True
+
+        assert eventually(connected)
         return sock
 
     def speak(self, *requests: dict[str, Any], uid: int, groups: str = "") -> list[dict[str, Any] | None]:

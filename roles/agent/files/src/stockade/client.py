@@ -70,7 +70,7 @@ class Client:
         if self._sock is None:
             self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
             self._sock.settimeout(self._left(deadline))
-            self._sock.connect(self._path)
+            self._connect(self._sock, deadline)
         self._sock.settimeout(self._left(deadline))
         self._sock.sendall(request)
         chunks = [self._buffer]
@@ -82,6 +82,13 @@ class Client:
             chunks.append(data)
         line, _newline, self._buffer = b"".join(chunks).partition(b"\n")
         return line
+
+    def _connect(self, sock: socket.socket, deadline: float) -> None:
+        while True:
+            try:
+                return sock.connect(self._path)
+            except BlockingIOError:  # its queue is full, and a socket with a timeout does not wait for that
+                time.sleep(min(0.02, self._left(deadline)))
 
     @staticmethod
     def _left(deadline: float) -> float:
