@@ -22,7 +22,6 @@ from stockade.addresses import (
     Network,
     NetworkIndex,
     between,
-    format_network,
     from_packed,
     merged,
     parse_network,
@@ -191,7 +190,7 @@ def test_a_network_is_what_the_judge_says(network: IpNetwork, data: Any) -> None
     assert (ours.last, ours.max_prefixlen) == (int(network.broadcast_address), network.max_prefixlen)
     assert ours.packed == network.network_address.packed
     assert ipaddress.ip_address(ours.netmask) == network.netmask
-    assert str(ours) == format_network(ours) == canonical(network)
+    assert str(ours) == canonical(network)
     if not (network.version == 6 and as_judged(str(network)) != network):
         assert parse_network(str(ours)) == ours
     prefixlen = data.draw(st.integers(0, network.prefixlen))

@@ -92,10 +92,6 @@ def parse_network(text: object) -> Network:
     return Network(version, first, length)
 
 
-def format_network(network: Network) -> str:
-    return str(network)
-
-
 def from_packed(packed: bytes, prefixlen: int | None = None) -> Network:
     """The network of a first address in network byte order, by default of that one address."""
     version = 4 if len(packed) == 4 else 6

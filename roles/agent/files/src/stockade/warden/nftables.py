@@ -122,7 +122,6 @@ class Nftables:
 
     def _present_sets(self) -> set[SetKey]:
         """The ban sets of the kernel's table; none if it is not there."""
-
         with _kernel():
             return {key for name in ruleset.sets(TABLE) if (key := script.ban_set(name)) is not None}
 
