@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 from .._errors import StockadeError
 from .._warden import SOCKET
+from ._judge import Run
 
 #: The action that this collection's role brings.
 OUR_ACTION = "stockade"
 AUTO = "auto"
 _WITHOUT_WARDEN = {"banaction": "nftables", "banaction_allports": "nftables[type=allports]"}
+#: What the names of fail2ban's actions say of the programs they start.
+_TOOLS = (
+    ("nftables", "nft"),
+    ("iptables", "iptables"),
+    ("ipset", "ipset"),
+    ("ufw", "ufw"),
+    ("firewallcmd", "firewall-cmd"),
+)
 _OURS = re.compile(r"%s(?:\.py)?(?=\[|\s|\Z)" % OUR_ACTION)
 _SETTLED = re.compile(r"(?m)^banaction = nftables$")
 _APPLY = "apply the role stockade.fleet.agent first"
@@ -30,15 +39,42 @@ def warden_here() -> bool:
 
 
 def resolve(
-    jails: list[dict[str, Any]], *, present: Iterable[str], check: bool
+    jails: list[dict[str, Any]], *, present: Iterable[str], check: bool, run: Run, find: Callable[[str], str | None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the declared jails with ``auto`` replaced, and warnings.
 
     :param present: the texts of our files as they are: in check mode they tell a host that is to stay without agent
         from one that a playbook would give the agent first
 
-    Raises StockadeError when a jail is to ban by a warden that is not here; in check mode this is a warning.
+    Raises StockadeError when a jail is to ban by something that is not here; in check mode this is a warning.
     """
+    resolved, warnings = _by_warden(jails, present=present, check=check)
+    idle = _idle(resolved, run=run, find=find)
+    if idle and not check:
+        raise StockadeError("%s; nothing was changed" % idle)
+    return resolved, warnings + ([idle + ": predicted as if that were done"] if idle else [])
+
+
+def _idle(jails: list[dict[str, Any]], *, run: Run, find: Callable[[str], str | None]) -> str:
+    """Return which declared action would refuse nobody on this host, and what to do; nothing if all work."""
+    for jail in jails:
+        if jail.get("enabled") is False:
+            continue
+        for action in sorted({str(jail[key]) for key in _WITHOUT_WARDEN if jail.get(key)}):
+            name = re.split(r"[\[\s]", action, maxsplit=1)[0]
+            lacking = [tool for begin, tool in _TOOLS if begin in name and find(tool) is None]
+            if lacking:
+                return "jail %s: banaction %s needs %s, which this host does not have: install it" % (
+                    jail.get("name"), name, " and ".join(lacking))  # fmt: skip
+            if name == "ufw" and "Status: active" not in run([str(find("ufw")), "status"])[1]:
+                return "jail %s: ufw is not active, so its rules would refuse nobody: allow SSH, then ufw enable" % (
+                    jail.get("name"))  # fmt: skip
+    return ""
+
+
+def _by_warden(
+    jails: list[dict[str, Any]], *, present: Iterable[str], check: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
     if warden_here():
         return [_replaced(jail, OUR_ACTION) for jail in jails], []
     deaf = [str(jail.get("name")) for jail in jails if _asks_warden(jail)]

@@ -12,11 +12,13 @@ the command line prints ``OK`` and returns 0 even while jails are missing.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any, Callable
 
 from ._client import Fail2banClient, Fail2banError, Fail2banRefused, Fail2banUnavailable
-from ._judge import Run, actions, regexes
+from ._judge import Run, actions
+from ._text import one_line
 
 SERVICE = "fail2ban.service"
 #: Seconds for a server to come up with all its jails; restoring bans from a large database takes most of it.
@@ -55,22 +57,38 @@ class Daemon:
                 return None
             raise
 
-    def reload(self, jail: str, commands: list[list[Any]]) -> None:
+    def managed(self) -> bool:
+        """Return whether the server that runs is the service's; without systemd nobody can say otherwise."""
+        if self._systemctl is None:
+            return True
+        state = self._run([self._systemctl, "is-active", SERVICE])[1].strip()
+        return state in ("active", "activating", "reloading")
+
+    def reload(
+        self,
+        jail: str,
+        commands: list[list[Any]],
+        expected: dict[str, Any] | None = None,
+        *,
+        restart: bool = False,
+    ) -> None:
         """Load one jail anew, or for the first time, and look into it.
 
         :param commands: what the configuration says of this jail
+        :param expected: setting -> what the jail has to answer afterwards
+        :param restart: whether its actions do something else now: what they did is undone by what they were
 
         Raises Fail2banError with fail2ban's own words.
         """
         argv = [self._command, "-c", self._config_dir, "reload", "--if-exists"]  # else a new jail is an error
-        if actions(commands) - self.actions(jail):
-            # A plain reload drops every action it has just added (1.0 and 1.1): the jail would detect and never ban.
+        # A plain reload drops every action it has just added (1.0 and 1.1): the jail would detect and never ban.
+        if restart or actions(commands) - self.actions(jail):
             argv.append("--restart")
         rc, out, err = self._run([*argv, jail])
         if rc != 0:
             raise Fail2banError("fail2ban did not load jail %s: %s" % (jail, last_words(out, err)))
         self.settle(present={jail}, gone=set())
-        self._compare(jail, commands)
+        self._compare(jail, commands, expected or {})
 
     def stop(self, jail: str) -> None:
         """Stop one jail; that it does not run is fine."""
@@ -84,13 +102,23 @@ class Daemon:
         """Start the service and wait for its jails; raises Fail2banError with what the service said."""
         if self._systemctl is None:
             raise Fail2banError("cannot start fail2ban: no systemctl on this host; start it and run this again")
-        self._run([self._systemctl, "reset-failed", SERVICE])
-        rc, out, err = self._run([self._systemctl, "start", SERVICE])
+        self._bring_up("start", wanted)
+
+    def restart(self, wanted: set[str]) -> None:
+        """Restart the service and wait for its jails; raises Fail2banError with what the service said."""
+        if self._systemctl is None:
+            raise Fail2banError("cannot restart fail2ban: no systemctl on this host; restart it and run this again")
+        self._bring_up("restart", wanted)
+
+    def _bring_up(self, verb: str, wanted: set[str]) -> None:
+        systemctl = str(self._systemctl)
+        self._run([systemctl, "reset-failed", SERVICE])
+        rc, out, err = self._run([systemctl, verb, SERVICE])
         if rc != 0:
-            raise Fail2banError("fail2ban did not start: %s" % last_words(out, err))
+            raise Fail2banError("fail2ban did not %s: %s" % (verb, last_words(out, err)))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            state = self._run([self._systemctl, "is-active", SERVICE])[1].strip()
+            state = self._run([systemctl, "is-active", SERVICE])[1].strip()
             jails = self.running()
             if jails is not None and wanted <= set(jails):
                 return
@@ -99,6 +127,11 @@ class Daemon:
             self._sleep(_POLL)
         missing = sorted(wanted - set(self.running() or []))
         raise Fail2banError("fail2ban started without %s: %s" % (", ".join(missing), self._journal()))
+
+    def halt(self) -> None:
+        """Stop the service, which did not run before."""
+        if self._systemctl is not None:
+            self._run([self._systemctl, "stop", SERVICE])
 
     def settle(self, *, present: set[str], gone: set[str], seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the server runs all of ``present`` and none of ``gone``; raises Fail2banError if it does not."""
@@ -122,20 +155,36 @@ class Daemon:
         except Fail2banRefused:
             return set()
 
-    def _compare(self, jail: str, commands: list[list[Any]]) -> None:
+    def logs(self, jail: str) -> list[str] | None:
+        """Return the files that a running jail reads, sorted; None if it does not run, or reads no file."""
+        try:
+            return sorted(str(path) for path in self.client.call(["get", jail, "logpath"]) or []) or None
+        except Fail2banRefused:
+            return None
+
+    def _compare(self, jail: str, commands: list[list[Any]], expected: dict[str, Any]) -> None:
         running, wanted = sorted(self.actions(jail)), sorted(actions(commands))
         if running != wanted:
             raise Fail2banError(
                 "jail %s runs with the actions %s instead of %s"
                 % (jail, ", ".join(running) or "none", ", ".join(wanted) or "none")
             )
-        found = len(self.client.call(["get", jail, "failregex"]))
-        if found != regexes(commands):
-            raise Fail2banError("jail %s runs with %d expressions instead of %d" % (jail, found, regexes(commands)))
+        for setting, value in expected.items():
+            found = self.client.call(["get", jail, setting])
+            if _plain(found) != _plain(value):
+                raise Fail2banError(
+                    "jail %s runs with %s %s instead of %s" % (jail, setting, one_line(found), one_line(value))
+                )
 
     def _journal(self) -> str:
         rc, out, err = self._run(["journalctl", "--unit", SERVICE, "--lines", "20", "--output", "cat", "--no-pager"])
         return last_words(out, err) if rc == 0 else "see the journal of %s" % SERVICE
+
+
+def _plain(value: Any) -> Any:
+    """Return an answer as JSON has it, lists of files in one order."""
+    plain = json.loads(json.dumps(value, default=str))
+    return sorted(plain, key=str) if isinstance(plain, list) else plain
 
 
 def last_words(out: str, err: str) -> str:

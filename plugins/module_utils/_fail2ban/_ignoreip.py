@@ -22,7 +22,7 @@ from .._errors import StockadeError
 from .._files import replace
 from ._client import Fail2banClient, Fail2banRefused
 from ._daemon import Daemon
-from ._files import IGNOREIP, MODE, ManagedFiles, read_ours
+from ._files import IGNOREIP, JAILS, MODE, ManagedFiles, read_ours
 from ._ignoreip_files import HEADER, Setting, others, render, words_of
 from ._judge import Run, Verdict, judge, settings
 from ._networks import Covering, Network, keyed, parsed
@@ -68,7 +68,7 @@ class IgnoreIp:
         self._command = command
         self._config_dir = config_dir
         self._client = client or Fail2banClient()
-        self._files = ManagedFiles(os.path.join(config_dir, "jail.d"))
+        self._files = ManagedFiles(config_dir, JAILS)
         self._path = self._files.path(IGNOREIP)
 
     def follow(self, unlimited: list[Network], whitelisted: list[Network], *, check: bool) -> Outcome:

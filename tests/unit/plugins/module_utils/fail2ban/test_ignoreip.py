@@ -54,7 +54,8 @@ class Fail2ban:
             assert self.ignored is not None
             self.ignored[argv[-1]] = self.read(self.etc)[argv[-1]]
             return 0, "OK", ""
-        live, wanted = Path(argv[-3]), Path(argv[-2])
+        job = json.loads(argv[-1])
+        live, wanted = Path(job["live"]), Path(job["wanted"])
 
         def commands(etc: Path) -> dict[str, list[Any]]:
             return {
@@ -64,7 +65,7 @@ class Fail2ban:
 
         ours = (wanted / "jail.d" / "zz-stockade-ignoreip.local").exists()
         errors = [why for why in self.errors if ours or "ours" not in why]
-        told = {"version": "1.1.0", "live": commands(live), "wanted": commands(wanted)}
+        told = {"version": "1.1.0", "live": commands(live), "wanted": commands(wanted), "expected": {}, "reads": []}
         return 0, json.dumps({**told, "errors": [{"jail": None, "setting": None, "error": e} for e in errors]}), ""
 
     # the socket
@@ -83,8 +84,6 @@ class Fail2ban:
             return len(command) - 1
         jail, setting = command[1:3]
         if setting == "actions":
-            return []
-        if setting == "failregex":
             return []
         if command[0] == "get":
             return list(self.ignored[jail])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban import _declare as d
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban import _declare_jails as d
 
 
 def test_everything_at_once() -> None:
@@ -103,8 +103,47 @@ def test_options_that_are_none(options: dict[str, Any], why: str) -> None:
         d.render({"name": "x", "maxretry": 2, "options": options})
 
 
-def test_a_name_of_its_own_is_allowed() -> None:
-    assert "my_log = /x\n" in d.render({"name": "x", "options": {"my_log": "/x"}})
+def test_a_name_of_its_own_is_allowed_where_something_reads_it() -> None:
+    wanted = {"name": "x", "logpath": ["%(my_log)s"], "options": {"my_log": "/x"}}
+    assert "my_log = /x\n" in d.render(wanted)
+    assert "sshd_log = /x\n" in d.render({"name": "x", "options": {"sshd_log": "/x"}}, named={"sshd_log"})
+    with pytest.raises(StockadeError, match=r"no option 'my_log', and nothing refers to it as %\(my_log\)s"):
+        d.render({"name": "x", "options": {"my_log": "/x"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("maxretri", "maxretry"), ("log_path", "logpath"), ("bantme", "bantime"), ("find", "findtime")]
+)
+def test_a_misspelt_name_is_told_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(
+        StockadeError, match=r"jail 'x': fail2ban knows no option '%s' \(did you mean %s\?\)" % (name, near)
+    ):
+        d.render({"name": "x", "options": {name: "1"}})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("bantime_factor", "__import__('os')", "not a number"),
+        ("bantime_multipliers", "1 2 x", "not numbers apart by blanks"),
+        ("bantime_maxtime", "xx", "not a duration"),
+        ("bantime_rndtime", "-1", "not a duration"),
+    ],
+)
+def test_what_fail2ban_would_compute_is_a_number(option: str, value: str, why: str) -> None:
+    with pytest.raises(StockadeError, match=why):
+        d.render({"name": "x", option: value})
+
+
+def test_growing_bans_under_fail2bans_names() -> None:
+    jail = {
+        "name": "x", "bantime_increment": True, "bantime_factor": "1.5", "bantime_multipliers": "1 5 30",
+        "bantime_maxtime": "4w", "bantime_rndtime": "5m", "bantime_overalljails": True,
+    }  # fmt: skip
+    assert d.render(jail) == (
+        "[x]\nbantime.increment = true\nbantime.factor = 1.5\nbantime.multipliers = 1 5 30\nbantime.maxtime = 4w\n"
+        "bantime.rndtime = 5m\nbantime.overalljails = true\n"
+    )
 
 
 def test_default_turns_nothing_on() -> None:

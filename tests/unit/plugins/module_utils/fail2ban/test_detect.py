@@ -1,0 +1,100 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jails fitted to a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._detect import files, fit
+
+
+class Journal:
+    """journalctl, with entries or without, or not there."""
+
+    def __init__(self, *, there: bool = True, entry: bool = True) -> None:
+        self.there, self.entry = there, entry
+        self.asked: list[list[str]] = []
+
+    def run(self, argv: list[str]) -> tuple[int, str, str]:
+        self.asked.append(argv)
+        return (0, "one line\n", "") if self.entry else (1, "", "")
+
+    def find(self, name: str) -> str | None:
+        return "/usr/bin/" + name if self.there else None
+
+
+def fitted(jail: dict[str, Any], journal: Journal | None = None) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    journal = journal or Journal()
+    return fit([{"name": "a", "enabled": True, **jail}], run=journal.run, find=journal.find)
+
+
+@pytest.mark.parametrize(
+    ("there", "entry", "file", "backend"),
+    [
+        (True, True, False, "systemd"),
+        (True, True, True, "systemd"),  # an old auth.log that nobody writes any more
+        (True, False, True, "auto"),
+        (True, False, False, "systemd"),  # nothing has been logged yet
+        (False, False, True, "auto"),
+        (False, False, False, "auto"),  # which fail2ban refuses with the reason
+    ],
+)
+def test_eh10_where_the_log_really_is(there: bool, entry: bool, file: bool, backend: str, tmp_path: Path) -> None:
+    """EH10: Debian 12 has no auth.log; another host has one that nobody writes."""
+    log = tmp_path / "auth.log"
+    if file:
+        log.touch()
+    jail = {"backend": "detect", "logpath": [str(log)], "journalmatch": ["_COMM=sshd"]}
+    [wanted], skipped = fitted(jail, Journal(there=there, entry=entry))
+    assert not skipped
+    kept, left = ("journalmatch", "logpath") if backend == "systemd" else ("logpath", "journalmatch")
+    assert wanted["backend"] == backend and wanted[kept] == jail[kept] and wanted[left] is None
+
+
+def test_alternatives_are_asked_for_as_alternatives(tmp_path: Path) -> None:
+    journal, log = Journal(), tmp_path / "x"
+    log.touch()
+    fitted({"backend": "detect", "logpath": [str(log)], "journalmatch": ["_COMM=a PRIORITY=5", "_COMM=b"]}, journal)
+    assert journal.asked[0][-5:] == ["--", "_COMM=a", "PRIORITY=5", "+", "_COMM=b"]
+
+
+def test_detect_without_anything_to_look_for() -> None:
+    with pytest.raises(StockadeError, match="jail 'a': backend detect needs logpath, or journalmatch and a journal"):
+        fitted({"backend": "detect"})
+
+
+def test_e12_ah26_a_jail_only_where_program_and_log_are(tmp_path: Path) -> None:
+    """E12, AH26: a missing log would keep the whole of fail2ban from starting."""
+    program, log = tmp_path / "nginx", tmp_path / "log" / "error.log"
+    jail = {"if_present": [str(program)], "backend": "auto", "logpath": [str(tmp_path / "log" / "*error.log")]}
+    assert fitted(jail) == ([], [{"name": "a", "reason": "none of these is there: %s" % program}])
+    program.touch()
+    assert fitted(jail) == ([], [{"name": "a", "reason": "no log is there: %s/log/*error.log" % tmp_path}])
+    log.parent.mkdir()
+    log.touch()
+    [wanted], skipped = fitted(jail)
+    assert "if_present" not in wanted and not skipped
+
+
+def test_a_path_that_cannot_be_looked_for() -> None:
+    with pytest.raises(StockadeError, match="write the path"):
+        fitted({"if_present": ["/"], "logpath": ["%(nginx_error_log)s"]})
+    [wanted], _skipped = fitted({"logpath": ["%(nginx_error_log)s"]})
+    assert wanted["logpath"] == ["%(nginx_error_log)s"]
+
+
+def test_a_jail_that_is_off_needs_nothing() -> None:
+    [wanted], skipped = fitted({"enabled": False, "if_present": ["/nowhere"], "backend": "detect"})
+    assert wanted == {"name": "a", "enabled": False} and not skipped
+
+
+def test_files_as_fail2ban_looks_for_them(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    (tmp_path / "dangling.log").symlink_to(tmp_path / "gone")
+    assert files(["%s/*.log tail" % tmp_path, "%s/a.log" % tmp_path]) == ["%s/a.log" % tmp_path]
