@@ -23,12 +23,16 @@ WARDEN_ACTION = "stockade"
 _BANNED = re.compile(
     r"^(?P<network>[0-9A-Fa-f:.]+(?:/[0-9]+)?)\s+(?P<since>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \+ (?P<seconds>-?\d+) = "
 )
-_BRIEF = ("name", "currently_failed", "total_failed", "currently_banned", "total_banned")
+_BRIEF = (
+    "name", "currently_failed", "total_failed", "currently_banned", "total_banned", "logpaths", "journalmatches",
+)  # fmt: skip
+# So many addresses of a jail are told; `currently_banned` says how many there are.
+_SHOWN = 100
 
 
 def brief(jail: Row) -> Row:
-    """The jail without its addresses, which may be many."""
-    return {key: jail[key] for key in _BRIEF}
+    """The jail without most of its addresses, which may be many."""
+    return {**{key: jail[key] for key in _BRIEF}, "banned": jail["banned"][-_SHOWN:]}
 
 
 def bans(client: Fail2banClient, jails: list[Row], *, host: str, known: set[str], alone: bool) -> list[Row]:

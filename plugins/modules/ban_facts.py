@@ -142,7 +142,8 @@ ansible_facts:
         jails:
           description:
             - The running jails with C(name), C(currently_failed), C(total_failed), C(currently_banned),
-              C(total_banned).
+              C(total_banned), the files (C(logpaths)) and journal entries (C(journalmatches)) they read, and C(banned),
+              at most 100 of the addresses they hold, those that were banned last.
           type: list
           elements: dict
           returned: always

@@ -150,8 +150,8 @@ options:
   samples:
     description:
       - Lines of the log, tried by fail2ban's own code before the filter is live.
-      - Each expression must be hit by a line of O(samples.must_match), and each of these lines must give its
-        address and time.
+      - Each expression of O(failregex) must be hit by a line of O(samples.must_match), and each of these lines must
+        give its address and time.
     type: dict
     suboptions:
       must_match:

@@ -27,10 +27,10 @@ _REST = "without these files fail2ban's configuration is broken by itself: %s"
 
 
 class Refused(StockadeError):
-    """fail2ban would not run with a configuration; ``why`` is its own message, nothing was changed."""
+    """fail2ban would not run with a configuration as declared; ``why`` says so, nothing was changed."""
 
     def __init__(self, why: str) -> None:
-        super().__init__("fail2ban would not run with this, nothing was changed: %s" % why)
+        super().__init__("refused, nothing was changed: %s" % why)
         self.why = why
 
 

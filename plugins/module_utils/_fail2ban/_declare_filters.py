@@ -38,7 +38,8 @@ _INIT_KNOWN = frozenset({"timeout", "bantime", "name", "port", "protocol", "chai
 def render_filter(declared: dict[str, Any], *, named: Iterable[str] = ()) -> str:
     """Return the text of a filter's file; raises StockadeError naming the filter, the option and the reason."""
     samples = declared.get("samples")
-    digest = hashlib.sha256(json.dumps(samples, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    trial = json.dumps([samples, bool(declared.get("allow_open"))], sort_keys=True, default=str)
+    digest = hashlib.sha256(trial.encode()).hexdigest()[:12]
     # so that other samples are a change, and the same ones are not tried again on each run
     tried = "# Tried with samples %s before it was written.\n" % digest if samples else ""
     return tried + _render(FILTERS, declared, FILTER_OPTIONS, named=named)

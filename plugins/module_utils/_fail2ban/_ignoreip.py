@@ -20,7 +20,7 @@ from typing import Any, Dict, NamedTuple, Union
 
 from .._errors import StockadeError
 from .._files import replace
-from ._client import Fail2banClient, Fail2banRefused
+from ._client import PATIENCE, Fail2banClient, Fail2banRefused, in_batches
 from ._daemon import Daemon
 from ._files import IGNOREIP, JAILS, MODE, ManagedFiles, read_ours
 from ._ignoreip_files import HEADER, Setting, others, render, words_of
@@ -28,8 +28,6 @@ from ._judge import Run, Verdict, judge, settings
 from ._networks import Covering, Network, keyed, parsed
 
 CONFIG_DIR = "/etc/fail2ban"
-#: Seconds for a request that changes much.
-_PATIENCE = 60.0
 #: So many `delignoreip` take longer than a reload of the jail.
 _MANY = 100
 #: Whom a jail ignores, each with fail2ban's text for it; what is no address stands for itself.
@@ -165,7 +163,7 @@ class IgnoreIp:
         else:
             try:
                 if change.add:
-                    self._client.call(["set", jail, "addignoreip", *change.add], timeout=_PATIENCE)
+                    self._client.call(["set", jail, "addignoreip", *change.add], timeout=PATIENCE)
                 for text in change.drop:
                     self._client.call(["set", jail, "delignoreip", text])
             except Fail2banRefused as e:
@@ -216,7 +214,7 @@ class IgnoreIp:
             lines += ["fail2ban's jail %s gives up its ban of %s" % (jail, text) for text in found]
             held.update(found)
         if held and not check:
-            self._client.call(["unban", *sorted(held)], timeout=_PATIENCE)
+            in_batches(self._client, ["unban"], sorted(held))
         return lines
 
 

@@ -20,6 +20,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._banactio
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import (
     Fail2banClient,
     Fail2banUnavailable,
+    in_batches,
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._networks import Network, parse, parsed, plain
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import (
@@ -34,7 +35,6 @@ if t.TYPE_CHECKING:
 Answer = t.Dict[str, t.Any]
 
 _ROWS = 200_000
-_PATIENCE = 60.0  # seconds: the jail asks the warden for each address
 #: `203.0.113.9 \t2026-11-20 09:24:53 + 3600 = 2026-11-20 10:24:53`, in local time.
 _TIMED = re.compile(r"(\S+)\s+(\d+-\d+-\d+ \d+:\d+:\d+) \+ (-?\d+) =")
 
@@ -62,8 +62,8 @@ def ban(module: AnsibleModule, networks: list[str], jail: str, *, force: bool, o
     fresh = [item for item in allowed if parse(item["network"]) not in ends or item in stale]
     if fresh and not module.check_mode:
         if stale:
-            client.call(["set", jail, "unbanip", *(item["network"] for item in stale)], timeout=_PATIENCE)
-        client.call(["set", jail, "banip", *(item["network"] for item in fresh)], timeout=_PATIENCE)
+            in_batches(client, ["set", jail, "unbanip"], (item["network"] for item in stale))
+        in_batches(client, ["set", jail, "banip"], (item["network"] for item in fresh))
         ends = _ends(client, jail)
         _insist(jail, parsed(item["network"] for item in fresh), ends, ours=ours)
     predicted = _predicted(client, jail)

@@ -86,7 +86,12 @@ def samples(filters: list[dict[str, Any]]) -> dict[str, Any]:
         if not given["must_match"] and not given["must_not_match"]:
             raise StockadeError("%s: samples are given, but no line" % where)
         options = {str(key): str(value) for key, value in (given.get("options") or {}).items()}
-        found[entry["name"]] = dict(given, options=options, allow_open=bool(entry.get("allow_open")))
+        found[entry["name"]] = dict(
+            given,
+            options=options,
+            allow_open=bool(entry.get("allow_open")),
+            expressions=bool(entry.get("failregex")),  # not those of the distribution that this one lies over
+        )
     return found
 
 

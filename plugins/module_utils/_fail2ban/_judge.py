@@ -89,7 +89,7 @@ def judge_samples(run: Run, *, client: str, base: str, filters: dict[str, Any], 
     """Return what is wrong with filters, tried with their sample lines.
 
     :param base: configuration directory that has the filters
-    :param filters: name -> ``must_match``, ``must_not_match``, ``logtype``, ``allow_open``, ``options``
+    :param filters: name -> what `_trial_samples` takes of each
     :param scratch: private directory for a file
 
     Raises StockadeError when fail2ban's code cannot be asked at all.

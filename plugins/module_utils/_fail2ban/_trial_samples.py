@@ -11,7 +11,8 @@ whole pieces of the line with another address are put in. An expression that the
 have anybody banned, and itself not: it is *open at the address*.
 
 Takes one argument, the path of a file with JSON: ``base`` (configuration directory), ``filters`` (name ->
-``must_match``, ``must_not_match``, ``logtype``, ``allow_open``, ``options``). Prints one line of JSON: ``errors``.
+``must_match``, ``must_not_match``, ``logtype``, ``allow_open``, ``options``, and ``expressions``: whether each must be
+hit). Prints one line of JSON: ``errors``.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Filter:
         """Return the failures in a line, or in several."""
         server, found = self._fresh(every=every), []
         for line in text.split("\n"):
-            date = ("", "", line) if self._journal else line
-            rows = server.processLine(date, 0.0) if self._journal else server.processLine(date)
+            # of the journal a filter gets the time beside the line
+            rows = server.processLine(("", "", line), 1.0) if self._journal else server.processLine(line)
             found += [Found(row[0], _plain(str(row[1])), row[2]) for row in rows if row[1] is not None]
         return found
 
@@ -122,7 +123,7 @@ def check(base: str, name: str, samples: dict[str, Any]) -> Iterator[str]:
     for line in samples["must_not_match"]:
         for found in tried.failures(line)[:1]:
             yield "expression %d matches %r, which it must not" % (found.expression + 1, _short(line))
-    if samples["must_match"]:
+    if samples["must_match"] and samples["expressions"]:
         for index, expression in enumerate(tried.expressions):
             if index not in hit:
                 yield "no sample is matched by expression %d, %r" % (index + 1, _short(expression))

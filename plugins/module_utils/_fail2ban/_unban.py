@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import (
     Fail2banClient,
     Fail2banUnavailable,
+    in_batches,
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._networks import parse, parsed
 
@@ -31,7 +32,7 @@ def lift(
         held = parsed(text for name, texts in banned.items() if jail in (None, name) for text in texts)
         found = {address: held[network] for address, network in ((a, parse(a)) for a in addresses) if network in held}
         if found and not check:
-            client.call([*(["set", jail, "unbanip"] if jail else ["unban"]), *found.values()])
+            in_batches(client, ["set", jail, "unbanip"] if jail else ["unban"], found.values())
     except Fail2banUnavailable:
         return []
     return list(found)

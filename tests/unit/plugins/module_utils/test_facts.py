@@ -108,7 +108,16 @@ def test_host_with_agent_and_fail2ban() -> None:
     assert facts["summary"]["by_source"] == {"fail2ban/sshd": 1, "operator": 1}
     assert facts["warden"]["available"] and facts["fail2ban"] == {"available": True, "reason": "", "version": "1.1.0"}
     assert facts["jails"] == [
-        {"name": "sshd", "currently_failed": 1, "total_failed": 2, "currently_banned": 1, "total_banned": 3}
+        {
+            "name": "sshd",
+            "currently_failed": 1,
+            "total_failed": 2,
+            "currently_banned": 1,
+            "total_banned": 3,
+            "logpaths": [],
+            "journalmatches": [],
+            "banned": ["203.0.113.2"],
+        }  # fmt: skip
     ]
     assert json.loads(facts["whitelist"])[0]["network"] == "192.0.2.1"
     assert not facts["truncated"]

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,3 +157,21 @@ def test_nobody_there(tmp_path: Path) -> None:
     Server(tmp_path / "e", {}, close=True)
     with pytest.raises(c.Fail2banUnavailable, match="closed"):
         c.Fail2banClient(str(tmp_path / "e")).jails()
+
+
+def test_many_values_go_in_batches_and_none_is_lost() -> None:
+    """One request of 10,000 would hold everybody else up, and pass any deadline."""
+    asked: list[list[str]] = []
+
+    class Server:
+        def call(self, command: list[str], *, timeout: float) -> None:
+            assert timeout == c.PATIENCE
+            asked.append(command)
+
+    server: Any = Server()
+    values = ["203.0.113.%d" % (n % 256) for n in range(2 * c.BATCH + 1)]
+    c.in_batches(server, ["set", "sshd", "banip"], values)
+    assert [len(command) - 3 for command in asked] == [c.BATCH, c.BATCH, 1]
+    assert [value for command in asked for value in command[3:]] == values
+    c.in_batches(server, ["unban"], [])
+    assert len(asked) == 3
