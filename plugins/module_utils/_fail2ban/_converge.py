@@ -165,26 +165,30 @@ def apply(wish: Wish, verdict: Verdict, daemon: Daemon, *, running: list[str] | 
     reloaded: list[str] = []
     started = running is None and wish.start
     if running is not None:
-        other = {jail for jail in wanted if daemon.actions(jail) != actions(verdict.wanted[jail])}
-        other |= {jail for jail in _strayed(wish, daemon) if jail in wanted}
+        other = {
+            jail
+            for jail in wanted & set(running)
+            if daemon.differs(jail, verdict.wanted[jail], verdict.expected.get(jail, {}))
+        }
         reloaded = sorted(verdict.changed() | (wanted - set(running)) | other)
-    try:
-        plan.write()
-        if started:
-            daemon.start(wanted)
-        for jail in stopped:
-            daemon.stop(jail)
-        for jail in reloaded:
-            daemon.reload(
-                jail, verdict.wanted[jail], verdict.expected.get(jail, {}), restart=verdict.acts_anew(jail)
-            )  # fmt: skip
-        if running is not None:
-            daemon.settle(present=wanted, gone=set(stopped))
-    except (StockadeError, OSError) as e:
-        why = e if isinstance(e, StockadeError) else "cannot write %s: %s" % (e.filename, e.strerror)
-        lost = plan.undo()
-        back = _recover(verdict, daemon, running=running, started=started, tried=reloaded)
-        raise StockadeError("%s; %s%s" % (why, back, "; NOT put back: %s" % lost if lost else "")) from e
+    with daemon.changing():
+        try:
+            plan.write()
+            if started:
+                daemon.start(wanted)
+            for jail in stopped:
+                daemon.stop(jail)
+            for jail in reloaded:
+                daemon.reload(
+                    jail, verdict.wanted[jail], verdict.expected.get(jail, {}), restart=verdict.acts_anew(jail)
+                )  # fmt: skip
+            if running is not None:
+                daemon.settle(present=wanted, gone=set(stopped))
+        except (StockadeError, OSError) as e:
+            why = e if isinstance(e, StockadeError) else "cannot write %s: %s" % (e.filename, e.strerror)
+            lost = plan.undo()
+            back = _recover(verdict, daemon, running=running, started=started, tried=reloaded)
+            raise StockadeError("%s; %s%s" % (why, back, "; NOT put back: %s" % lost if lost else "")) from e
     return {"reloaded": reloaded, "stopped": stopped, "started": started, "jails": daemon.running() or []}
 
 
@@ -196,7 +200,7 @@ def drifted(wish: Wish, daemon: Daemon, running: list[str] | None) -> bool:
     plan = wish.plan
     if running is None:
         return bool(plan.on)
-    if plan.on - set(running) or plan.off & set(running):
+    if plan.on - set(running) or plan.off & set(running) or daemon.interrupted():
         return True
     return bool(_strayed(wish, daemon)) or not all(daemon.actions(jail) for jail in plan.on)
 

@@ -12,9 +12,11 @@ the command line prints ``OK`` and returns 0 even while jails are missing.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from ._client import Fail2banClient, Fail2banError, Fail2banRefused, Fail2banUnavailable
 from ._judge import Run, actions
@@ -26,6 +28,8 @@ START_SECONDS = 60.0
 #: Seconds for the list of jails to become the wanted one after a reload.
 SETTLE_SECONDS = 15.0
 _POLL = 0.1
+#: There while files and server are brought along; whoever finds it knows that somebody was killed in between.
+MARK = "/run/stockade-fail2ban.changing"
 
 
 class Daemon:
@@ -40,6 +44,7 @@ class Daemon:
         config_dir: str,
         systemctl: str | None,
         sleep: Callable[[float], None] = time.sleep,
+        mark: str = MARK,
     ) -> None:
         self._run = run
         self.client = client
@@ -47,6 +52,7 @@ class Daemon:
         self._config_dir = config_dir
         self._systemctl = systemctl
         self._sleep = sleep
+        self._mark = mark
 
     def running(self) -> list[str] | None:
         """Return the names of the running jails, None without a server."""
@@ -56,6 +62,21 @@ class Daemon:
             if isinstance(e.__cause__, (FileNotFoundError, ConnectionRefusedError)):
                 return None
             raise
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Leave a mark for as long as the block runs, also if this process is killed in it."""
+        with open(self._mark, "w", encoding="ascii"):
+            pass
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._mark)
+
+    def interrupted(self) -> bool:
+        """Return whether an earlier change did not come to its end: files may say what the server was never told."""
+        return os.path.exists(self._mark)
 
     def managed(self) -> bool:
         """Return whether the server that runs is the service's; without systemd nobody can say otherwise."""
@@ -88,7 +109,9 @@ class Daemon:
         if rc != 0:
             raise Fail2banError("fail2ban did not load jail %s: %s" % (jail, last_words(out, err)))
         self.settle(present={jail}, gone=set())
-        self._compare(jail, commands, expected or {})
+        how = self.differs(jail, commands, expected or {})
+        if how:
+            raise Fail2banError("jail %s runs with %s" % (jail, how))
 
     def stop(self, jail: str) -> None:
         """Stop one jail; that it does not run is fine."""
@@ -162,19 +185,19 @@ class Daemon:
         except Fail2banRefused:
             return None
 
-    def _compare(self, jail: str, commands: list[list[Any]], expected: dict[str, Any]) -> None:
+    def differs(self, jail: str, commands: list[list[Any]], expected: dict[str, Any]) -> str:
+        """Return how a running jail is not what its configuration says, nothing if it is.
+
+        Raises Fail2banError for a jail that does not run.
+        """
         running, wanted = sorted(self.actions(jail)), sorted(actions(commands))
         if running != wanted:
-            raise Fail2banError(
-                "jail %s runs with the actions %s instead of %s"
-                % (jail, ", ".join(running) or "none", ", ".join(wanted) or "none")
-            )
+            return "the actions %s instead of %s" % (", ".join(running) or "none", ", ".join(wanted) or "none")
         for setting, value in expected.items():
             found = self.client.call(["get", jail, setting])
             if _plain(found) != _plain(value):
-                raise Fail2banError(
-                    "jail %s runs with %s %s instead of %s" % (jail, setting, one_line(found), one_line(value))
-                )
+                return "%s %s instead of %s" % (setting, one_line(found), one_line(value))
+        return ""
 
     def _journal(self) -> str:
         rc, out, err = self._run(["journalctl", "--unit", SERVICE, "--lines", "20", "--output", "cat", "--no-pager"])

@@ -136,7 +136,7 @@ def be_module(spec: dict[str, Any], work: Callable[[dict[str, Any], Host, bool, 
         if os.geteuid() != 0:
             raise StockadeError("cannot manage fail2ban: needs root: add -b (become)")
         result, warnings = work(module.params, host, module.check_mode, module._diff)
-    except StockadeError as e:
+    except (StockadeError, OSError) as e:  # of a full disk, while the copy is made: nothing was changed
         module.fail_json(msg=str(e))
     for warning in warnings:
         module.warn(warning)

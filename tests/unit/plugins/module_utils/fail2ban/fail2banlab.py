@@ -39,7 +39,13 @@ class Host:
         self.logs: dict[str, list[str]] = {}  # jail -> files that it reads
         played: Any = self
         self.daemon = _daemon.Daemon(
-            self.run, client=played, command="f2b", config_dir=str(tmp), systemctl="systemctl", sleep=self.sleep
+            self.run,
+            client=played,
+            command="f2b",
+            config_dir=str(tmp),
+            systemctl="systemctl",
+            sleep=self.sleep,
+            mark=str(tmp / "mark"),
         )
 
     def sleep(self, seconds: float) -> None:

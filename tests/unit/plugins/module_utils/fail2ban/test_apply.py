@@ -161,3 +161,60 @@ def test_a_server_that_does_not_stay_up(tmp_path: Path, host: Host) -> None:
     ):
         apply(wish(plan(tmp_path, {"name": "a"})), verdict(live={}, wanted=host.configured), host.daemon, running=None)
     assert written(tmp_path / "jail.d") == {}
+
+
+def test_a_run_that_was_killed_is_finished_by_the_next_one(tmp_path: Path, host: Host) -> None:
+    """The files say what the server was never told; nothing but the mark shows it."""
+    host.configured["a"] = jail("a", regexes=2)
+    finished = wish(plan(tmp_path))
+    assert not drifted(finished, host.daemon, ["a", "b"])
+    (tmp_path / "mark").touch()
+    assert drifted(finished, host.daemon, ["a", "b"])
+    same = verdict(live=host.configured, wanted=host.configured)
+    assert apply(finished, same, host.daemon, running=["a", "b"])["reloaded"] == ["a"]
+    assert not drifted(finished, host.daemon, ["a", "b"])
+
+
+def test_the_mark_is_there_while_the_server_is_brought_along_and_not_after(tmp_path: Path, host: Host) -> None:
+    seen = []
+    run = host.run
+
+    def looking(argv: list[str]) -> tuple[int, str, str]:
+        seen.append((tmp_path / "mark").exists())
+        return run(argv)
+
+    host.daemon._run = looking
+    live = dict(host.configured)
+    host.configured["a"] = jail("a", regexes=2)
+    apply(
+        wish(plan(tmp_path, {"name": "a"})), verdict(live=live, wanted=host.configured), host.daemon, running=["a", "b"]
+    )
+    assert seen == [True] and not (tmp_path / "mark").exists()
+
+
+def test_a_jail_that_answers_otherwise_after_its_reload_is_taken_back(tmp_path: Path, host: Host) -> None:
+    live = dict(host.configured)
+    host.configured["a"] = jail("a", regexes=2)
+    told = verdict(live=live, wanted=host.configured, expected={"a": {"failregex": ["^other <HOST>$"]}})
+    with pytest.raises(StockadeError, match=r"jail a runs with failregex .* instead of \['\^other <HOST>\$'\]; "):
+        apply(wish(plan(tmp_path, {"name": "a"})), told, host.daemon, running=["a", "b"])
+    assert written(tmp_path / "jail.d") == {}
+
+
+def test_logs_that_came_or_went_are_a_drift(tmp_path: Path, host: Host) -> None:
+    """fail2ban looks for files only when it loads a jail."""
+    (tmp_path / "one.log").touch()
+    asked = wish(plan(tmp_path), logpaths={"a": [str(tmp_path / "*.log")]})
+    host.logs = {"a": [str(tmp_path / "one.log")]}
+    assert not drifted(asked, host.daemon, ["a", "b"])
+    (tmp_path / "two.log").touch()
+    assert drifted(asked, host.daemon, ["a", "b"])
+
+
+def test_an_action_that_does_something_else_is_undone_by_what_it_was(tmp_path: Path, host: Host) -> None:
+    live = dict(host.configured)
+    host.configured["a"] = [*jail("a"), ["set", "a", "action", "nftables", "actionban", "other"]]
+    apply(
+        wish(plan(tmp_path, {"name": "a"})), verdict(live=live, wanted=host.configured), host.daemon, running=["a", "b"]
+    )
+    assert host.ran == ["reload --if-exists --restart a"]
