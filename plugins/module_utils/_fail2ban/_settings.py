@@ -156,12 +156,12 @@ def _at_once(line: str) -> bool:
 
 def _tell(client: Fail2banClient, told: dict[str, Any], *, before: dict[str, Any]) -> None:
     """Have the running server take settings; what it had comes back if it refuses one."""
-    done = []
+    done: list[str] = []
     try:
         for name, value in told.items():
             if value is not None and str(value) != str(before.get(name)):
-                done.append(name)
                 client.call(["set", name, str(value)])
+                done.append(name)
     except StockadeError:
         for name in reversed(done):
             if before.get(name) is not None:
