@@ -247,7 +247,7 @@ EXAMPLES = r"""
     samples:
       logtype: journal
       must_match:
-        - line: host sshd-session[1234]: Failed password for root from 203.0.113.9 port 4242 ssh2
+        - line: "host sshd-session[1234]: Failed password for root from 203.0.113.9 port 4242 ssh2"
           address: 203.0.113.9
     allow_open: true # the distribution's expressions, of which this sample tries one
 

@@ -107,6 +107,9 @@ def _assignment(name: str, key: str, value: Any) -> str:
     if key in ("banaction", "banaction_allports"):
         # fail2ban finds a Python action only by its file name
         lines = [re.sub(r"\Astockade(?=\[|\Z)", "stockade.py", line) for line in lines]
+        # by itself it takes one port, and no list of them
+        kind = "allports" if key.endswith("allports") else "multiport"
+        lines = ["%s[type=%s]" % (line, kind) if line == "iptables-ipset" else line for line in lines]
     return assignment(key, [",".join(lines)] if key in _COMMA_LISTS else lines)
 
 

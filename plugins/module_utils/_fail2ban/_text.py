@@ -26,6 +26,8 @@ _RESERVED = frozenset({
     "allowipv6", "dbfile", "dbmaxmatches", "dbpurgeage", "includes", "loglevel", "logtarget", "syslogsocket", "thread",
 })  # fmt: skip
 _LONE_PERCENT = re.compile(r"%(?!\([^()%\s]+\)s)")
+#: `<kill-<mode>>`: any name that begins like this is meant.
+_NESTED = re.compile(r"<([A-Za-z_][\w.-]*-)<")
 _REFERENCE = re.compile(r"%\((?:[A-Za-z_-]+/)?([^()%\s/]+)\)s|<(?:[a-z]+/)?([A-Za-z_][\w./-]*)>")
 
 
@@ -74,9 +76,10 @@ def check_known(
     :param lenient: somebody else may refer to it as well, so that only what looks like a known name is refused
     """
     named = set(named)
+    begins = [name[:-1] for name in named if name.endswith("*")]
     for key in keys:
         plain = key.split("?", 1)[0]  # `blocktype?family=inet6` holds for one family
-        if plain in known or plain in named:
+        if plain in known or plain in named or any(plain.startswith(begin) for begin in begins):
             continue
         near = difflib.get_close_matches(plain, sorted(known), n=1, cutoff=0.85 if lenient else 0.6)
         hint = " (did you mean %s?)" % near[0] if near else ", and nothing refers to it as %%(%s)s" % plain
@@ -85,11 +88,15 @@ def check_known(
 
 
 def references(values: Iterable[Any]) -> set[str]:
-    """Return the names that values refer to, as ``%(name)s`` or ``<name>``, in lower case as the parser has them."""
+    """Return the names that values refer to, as ``%(name)s`` or ``<name>``, in lower case as the parser has them.
+
+    What ``<name-<other>>`` refers to is ``name-*``.
+    """
     found: set[str] = set()
     for value in values:
         for part in value if isinstance(value, (list, tuple)) else [value]:
             found.update((one or other).lower() for one, other in _REFERENCE.findall(str(part)))
+            found.update(begin.lower() + "*" for begin in _NESTED.findall(str(part)))
     return found
 
 

@@ -138,12 +138,13 @@ class Trial:
 
     def _check_tags(self, jail: str, command: list[Any]) -> None:
         """Complain of a tag in one of our actions that nothing replaces, such as ``<pi>`` for ``<ip>``."""
+        from fail2ban.server.action import ADD_REPL_TAGS
         from fail2ban.server.actions import Actions
 
         if command[3] not in self._actions:
             return
         pairs = command[4] if command[0] == "multi-set" else [command[4:6]]
-        known = {str(key).split("?", 1)[0] for key, _value in pairs} | set(Actions.ActionInfo.AI_DICT)
+        known = {str(key).split("?", 1)[0] for key, _value in pairs} | {*Actions.ActionInfo.AI_DICT, *ADD_REPL_TAGS}
         for key, text in pairs:
             for tag in _TAG.findall(str(text)) if key in _COMMANDS else ():
                 if tag not in known and not _DYNAMIC.match(tag):

@@ -82,5 +82,11 @@ def test_names_that_something_reads() -> None:
     assert "[Init]\nledger = /x\n" in render_action(
         {"name": "x", "actionban": "echo <ledger>", "init": {"ledger": "/x"}}
     )
+    chosen = {
+        "name": "x",
+        "actionban": "<tell-<how>>",
+        "init": {"tell-mail": "mail <dest>", "how": "mail", "dest": "root"},
+    }
+    assert "tell-mail = mail <dest>\n" in render_action(chosen)
     with pytest.raises(StockadeError, match="action 'x': fail2ban knows no option 'leger'"):
         render_action({"name": "x", "actionban": "echo <ledger>", "init": {"leger": "/x"}})

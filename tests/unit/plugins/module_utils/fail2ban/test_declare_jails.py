@@ -50,6 +50,8 @@ def test_everything_at_once() -> None:
         ("stockade.py", "stockade.py"),
         ("stockades", "stockades"),
         ("nftables", "nftables"),
+        ("iptables-ipset", "iptables-ipset[type=multiport]"),
+        ("iptables-ipset[type=oneport]", "iptables-ipset[type=oneport]"),
     ],
 )
 def test_our_action_is_found_by_its_file_name(written: str, read: str) -> None:
