@@ -11,28 +11,32 @@ fail2ban, and refuses to ban what is whitelisted. Runs inside fail2ban's process
 * ``flush`` and ``stop`` do nothing, so a restart of fail2ban leaves no gap;
 * what fail2ban restores at its start is told again with the time that remains: another action may have enforced it
   until now. By its id it is the same ban: one the warden holds is unchanged, one an operator lifted stays lifted;
-* a warden that does not answer is asked in vain once, then restored bans wait: none of them delays the start. What did
-  not arrive goes with the next ban or unban that does;
+* what a silent warden did not take waits here, and a thread that exists only meanwhile delivers it when the warden is
+  back. Whatever comes in between waits as well, at once: a jail loses one deadline to a silent warden, not one a ban;
+* the newest wish for an address is the one that is told; bans whose time is over are told to nobody;
+* ``stop`` gives what waits one last deadline; what fail2ban still holds comes again with its next start;
 * ``unban`` ends only the row ``fail2ban/<jail>``; a ban by someone else on the same address stays.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 import math
 import socket
 import threading
 import time
-from typing import Any
+from typing import Any, Callable
 
 from fail2ban.server.action import ActionBase
 
 SOCKET = "/run/stockade/warden.sock"
 TIMEOUT = 2.0
 MAX_ANSWER = 1024 * 1024
-#: Seconds for which nothing that can wait is tried, after the warden did not answer.
-PAUSE = 5.0
+#: Seconds between two attempts to reach a silent warden: the first and the longest.
+PAUSE, LONGEST_PAUSE = 0.5, 5.0
 #: Undelivered bans and unbans that are kept, the newest; so many go into one request.
 MAX_UNDELIVERED = 10_000
 CHUNK = 250
@@ -46,12 +50,8 @@ class Action(ActionBase):
         here, because a ban by the warden refuses every port."""
         super().__init__(jail, name)
         self._jail_name = str(jail.name)
-        # fail2ban calls from several threads; bans and unbans of one address keep their order
-        self._lock = threading.Lock()
-        #: What the warden was not told yet: address -> the ban, or None for an unban.
-        self._undelivered: dict[str, _Ban | None] = {}
-        self._silent_since = -math.inf
         self._configure(options)
+        self._courier = _Courier(self._deliver, self._logSys, self._jail_name)
 
     def _configure(self, options: dict[str, Any]) -> None:
         self._path = str(options.get("path") or SOCKET)
@@ -59,7 +59,7 @@ class Action(ActionBase):
 
     # Without these two a reload of the jail would drop the action and leave the jail without any.
     def clearAllParams(self) -> None:  # noqa: N802 (fail2ban's name)
-        """Begin of a reload: nothing is accumulated here."""
+        """Begin of a reload: nothing is accumulated here but what waits for the warden, and that stays."""
 
     def reload(self, **options: Any) -> None:
         """Take over the options of the new configuration."""
@@ -69,7 +69,8 @@ class Action(ActionBase):
         """Nothing to prepare: the warden is asked at the first ban."""
 
     def stop(self) -> None:
-        """Nothing is taken back: bans end by their own time."""
+        """Nothing is taken back: bans end by their own time. What waits is tried once more."""
+        self._courier.close(self._timeout)
 
     def flush(self) -> bool:
         """Tell fail2ban that all is flushed, so that it does not unban one by one at a stop."""
@@ -83,10 +84,8 @@ class Action(ActionBase):
     def ban(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """Record the ban with the warden; a refusal or an unreachable warden is logged, never raised."""
         ban = _Ban(aInfo)
-        if ban.restored and ban.over(time.time()):
-            return
-        with self._lock:
-            self._tell(ban.address, ban, can_wait=ban.restored)
+        if not (ban.restored and ban.over(time.time())):
+            self._courier.tell(ban.address, ban, self._timeout)
 
     def prolong(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """A ban got longer: tell it again with the new end."""
@@ -94,80 +93,38 @@ class Action(ActionBase):
 
     def unban(self, aInfo: Any) -> None:  # noqa: N803 (fail2ban's name)
         """End this jail's own row of the address."""
-        ban = _Ban(aInfo)
-        with self._lock:
-            # a ban that is over has ended at the warden by itself
-            self._tell(ban.address, None, can_wait=ban.over(time.time()))
+        self._courier.tell(str(aInfo["ip"]), None, self._timeout)
 
     @property
     def _source(self) -> str:
         return "fail2ban/" + self._jail_name
 
-    def _tell(self, address: str, ban: _Ban | None, *, can_wait: bool) -> None:
-        """Deliver a ban, or with None an unban, and then what was not delivered before."""
-        self._undelivered.pop(address, None)
-        if can_wait and time.monotonic() - self._silent_since < PAUSE:
-            self._keep(address, ban)
-            return
-        try:
-            self._deliver({address: ban})
-        except _Silent as e:
-            self._silent_since = time.monotonic()
-            self._keep(address, ban)
-            what = ("ban " if ban else "unban ") + address
-            self._logSys.error(
-                "[%s] the warden did not %s: %s; it is told again with the next ban or unban",
-                self._jail_name, what, _visible(e),
-            )  # fmt: skip
-            return
-        self._silent_since = -math.inf
-        self._catch_up()
-
-    def _keep(self, address: str, ban: _Ban | None) -> None:
-        self._undelivered[address] = ban
-        if len(self._undelivered) > MAX_UNDELIVERED:
-            oldest = next(iter(self._undelivered))
-            del self._undelivered[oldest]
-            self._logSys.error("[%s] the warden will not hear of %s: too much is undelivered", self._jail_name, oldest)
-
-    def _catch_up(self) -> None:
-        """Deliver what was kept, for no longer than one deadline; the rest goes with the next ban or unban."""
-        deadline = time.monotonic() + self._timeout
-        count = len(self._undelivered)
-        try:
-            while self._undelivered and time.monotonic() < deadline:
-                chunk = dict(list(self._undelivered.items())[:CHUNK])
-                now = time.time()
-                self._deliver({address: ban for address, ban in chunk.items() if not (ban and ban.over(now))})
-                for address in chunk:
-                    del self._undelivered[address]
-        except _Silent as e:
-            self._silent_since = time.monotonic()
-            self._logSys.error("[%s] the warden does not answer any more: %s", self._jail_name, _visible(e))
-        if count:
-            self._logSys.info("[%s] told the warden of %d earlier bans and unbans, %d are left",
-                              self._jail_name, count - len(self._undelivered), len(self._undelivered))  # fmt: skip
-
-    def _deliver(self, told: dict[str, _Ban | None]) -> None:
-        """Tell bans and unbans; raises _Silent when nobody took them."""
-        bans = [ban for ban in told.values() if ban]
-        again = self._ask_bans(bans, with_id=True) if bans else []
+    def _deliver(self, told: dict[str, _Ban | None], deadline: float) -> None:
+        """Tell bans and unbans; raises _Silent when nobody took them in time."""
+        now = time.time()
+        bans = [ban for ban in told.values() if ban and not ban.over(now)]
+        again = self._ask_bans(bans, deadline, with_id=True) if bans else []
         if again:
-            self._ask_bans(again, with_id=False)
-        for address in (address for address, ban in told.items() if not ban):
-            self._ask({"op": "unban", "networks": [address], "source": self._source}, about="unban " + address)
+            self._ask_bans(again, deadline, with_id=False)
+        self._ask_unbans([address for address, ban in told.items() if not ban], deadline)
 
-    def _ask_bans(self, bans: list[_Ban], *, with_id: bool) -> list[_Ban]:
+    def _ask_unbans(self, addresses: list[str], deadline: float) -> None:
+        request = {"op": "unban", "networks": addresses, "source": self._source}
+        if addresses and self._ask(request, deadline, about="unban " + _some(addresses)) is None and len(addresses) > 1:
+            for address in addresses:  # one bad entry must not cost its neighbours
+                self._ask_unbans([address], deadline)
+
+    def _ask_bans(self, bans: list[_Ban], deadline: float, *, with_id: bool) -> list[_Ban]:
         """Return the bans that are new although the warden takes them for lifted: banned twice within a second."""
         by_address = {ban.address: ban for ban in bans}
         entries = [ban.entry(self._source, now=time.time(), with_id=with_id) for ban in bans]
         # `skip`: a refusal comes back as the entry's state, with the reason, instead of as an error
         request = {"op": "ban", "bans": entries, "on_refused": "skip"}
-        result = self._ask(request, about="ban " + _some(list(by_address)))
+        result = self._ask(request, deadline, about="ban " + _some(list(by_address)))
         again: list[_Ban] = []
         if result is None and len(bans) > 1:  # one bad entry must not cost its neighbours
             for ban in bans:
-                again += self._ask_bans([ban], with_id=with_id)
+                again += self._ask_bans([ban], deadline, with_id=with_id)
         for told in (result or {}).get("results") or []:
             address, message = str(told.get("network")), told.get("message")
             if told.get("state") == "refused":
@@ -179,26 +136,143 @@ class Action(ActionBase):
                 again += [by_address[address]] if with_id and not by_address[address].restored else []
         return again
 
-    def _ask(self, request: dict[str, Any], *, about: str) -> dict[str, Any] | None:
+    def _ask(self, request: dict[str, Any], deadline: float, *, about: str) -> dict[str, Any] | None:
         """Return the warden's result, or None after having logged why it said no.
 
         Raises _Silent when there is no answer, or one that may be another next time.
         """
+        timeout = min(self._timeout, deadline - time.monotonic())
+        if timeout <= 0:
+            raise _Silent("no time is left")
         try:
-            answer = json.loads(_exchange(self._path, json.dumps({"v": 1, **request}), timeout=self._timeout))
+            answer = json.loads(_exchange(self._path, json.dumps({"v": 1, **request}), timeout=timeout))
             if answer.get("ok"):
                 result = answer["result"]
                 return result if isinstance(result, dict) else {}
             error = answer.get("error") or {}
             why = "%s: %s" % (error.get("code", "error"), error.get("message", "no reason given"))
         except socket.timeout:
-            raise _Silent("no answer within %g s" % self._timeout) from None
+            raise _Silent("no answer within %g s" % round(timeout, 1)) from None
         except (OSError, ValueError, KeyError, AttributeError) as e:
             raise _Silent(str(e) or type(e).__name__) from None
         if error.get("code") in ("unavailable", "internal"):
             raise _Silent(why)
         self._logSys.error("[%s] the warden did not %s: %s", self._jail_name, about, _visible(why))
         return None
+
+
+class _Courier:
+    """What the warden is to be told, and the thread that goes on trying while it is silent.
+
+    A caller hands its wish over and delivers what is there, unless the thread is at it. No lock that a caller needs is
+    held while the warden is asked, so nobody waits for longer than his own deadline.
+    """
+
+    def __init__(self, deliver: Callable[[dict[str, _Ban | None], float], None], log: Any, jail: str) -> None:
+        """:param deliver: tells address -> ban, or None for an unban, until a deadline; raises _Silent if that fails"""
+        self._deliver, self._log, self._jail = deliver, log, jail
+        self._lock = threading.Lock()  # of what follows
+        self._waiting: dict[str, _Ban | None] = {}
+        self._thread: threading.Thread | None = None
+        self._lost = 0
+        self._turn = threading.Lock()  # of whoever asks the warden: one address keeps its order
+        self._closing = threading.Event()
+
+    def tell(self, address: str, ban: _Ban | None, seconds: float) -> None:
+        """Have a ban, or with None an unban, told: now, within ``seconds``, or as soon as the warden is back."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            self._waiting.pop(address, None)
+            self._waiting[address] = ban
+            self._shed()
+            if self._thread is not None:
+                return
+        if not self._turn.acquire(timeout=seconds):
+            self._go_on("another ban is still being told")
+            return
+        try:
+            if not self._empty(deadline):
+                self._go_on("there is much to tell")
+        except _Silent as e:
+            self._go_on(str(e), error="ban" if ban else "unban", address=address)
+        finally:
+            self._turn.release()
+
+    def close(self, seconds: float) -> None:
+        """Try for ``seconds`` to deliver what waits, and forget the rest."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            self._closing.set()  # the thread ends
+            self._closing, self._thread = threading.Event(), None
+        if self._waiting and self._turn.acquire(timeout=seconds):
+            with contextlib.suppress(_Silent):
+                self._empty(deadline)
+            self._turn.release()
+        with self._lock:
+            left, self._waiting = len(self._waiting), {}
+        if left:
+            self._log.warning("[%s] the warden was not told of %d bans and unbans", self._jail, left)
+
+    def _empty(self, deadline: float) -> bool:
+        """Deliver what waits, some at a time; False if there was no time for all. Raises _Silent."""
+        while True:
+            with self._lock:
+                chunk = dict(itertools.islice(self._waiting.items(), CHUNK))
+            if not chunk:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            self._deliver(chunk, deadline)
+            with self._lock:
+                for address, ban in chunk.items():
+                    if self._waiting.get(address, chunk) is ban:  # else there is a newer wish
+                        del self._waiting[address]
+
+    def _go_on(self, why: str, *, error: str = "", address: str = "") -> None:
+        """Start the thread, unless it is there."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(
+                target=self._keep_trying, args=(self._closing,), name="stockade/" + self._jail, daemon=True
+            )
+            self._thread.start()
+        if error:
+            self._log.error(
+                "[%s] the warden did not %s %s: %s; it is told as soon as the warden is back",
+                self._jail, error, address, _visible(why),
+            )  # fmt: skip
+
+    def _keep_trying(self, closing: threading.Event) -> None:
+        pause, count = PAUSE, 0
+        while not closing.wait(pause):
+            pause = min(2 * pause, LONGEST_PAUSE)
+            with self._turn:
+                with self._lock:
+                    count = max(count, len(self._waiting))
+                try:
+                    self._empty(math.inf)
+                except _Silent:
+                    continue
+                except Exception:  # a defect must not end the delivery
+                    self._log.exception("[%s] telling the warden failed", self._jail)
+                    continue
+            with self._lock:
+                if closing.is_set() or self._waiting:
+                    continue
+                self._thread = None
+            self._log.info("[%s] the warden is back and was told of %d bans and unbans", self._jail, count)
+            return
+
+    def _shed(self) -> None:
+        """Drop the oldest wish if there are too many; said once for each thousand."""
+        if len(self._waiting) <= MAX_UNDELIVERED:
+            return
+        oldest = next(iter(self._waiting))
+        del self._waiting[oldest]
+        if self._lost % 1000 == 0:
+            self._log.error("[%s] the warden will not hear of %s: too much is undelivered", self._jail, oldest)
+        self._lost += 1
 
 
 class _Silent(Exception):
