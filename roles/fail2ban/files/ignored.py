@@ -1,11 +1,11 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fail2ban's `ignorecommand`: exit code 0 if the warden of this host would never ban the address. Managed by the Ansible
-role stockade.fleet.fail2ban.
+"""fail2ban's `ignorecommand`: exit code 0 if the warden of this host would never ban the address.
 
-For jails that ban by another action than the warden's. fail2ban's own `ignoreip` holds what is whitelisted for good; the
-controller, gateways, resolvers and entries with an end only the warden knows. Without its answer the code is 1.
+Managed by the Ansible role stockade.fleet.fail2ban, for jails that ban by another action than the warden's. fail2ban's
+own `ignoreip` holds what is whitelisted for good; the controller, gateways, resolvers and entries with an end only the
+warden knows. Without its answer the code is 1.
 """
 
 from __future__ import annotations
