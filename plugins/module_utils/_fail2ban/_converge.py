@@ -250,9 +250,8 @@ def _recover(verdict: Verdict, daemon: Daemon, *, running: list[str] | None, sta
             daemon.halt()
         return "the files are as before, fail2ban does not run, as before"
     try:
-        for jail in tried:
-            if jail not in verdict.live:
-                daemon.stop(jail)
+        for jail in sorted(set(tried) & set(daemon.running() or []) - set(verdict.live)):
+            daemon.stop(jail)
         for jail in sorted(set(verdict.live) & (set(tried) | (set(running) - set(daemon.running() or [])))):
             daemon.reload(jail, verdict.live[jail], restart=verdict.acts_anew(jail))
         daemon.settle(present=set(running), gone=set(tried) - set(running))

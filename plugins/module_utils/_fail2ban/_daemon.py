@@ -103,7 +103,8 @@ class Daemon:
         """
         argv = [self._command, "-c", self._config_dir, "reload", "--if-exists"]  # else a new jail is an error
         # A plain reload drops every action it has just added (1.0 and 1.1): the jail would detect and never ban.
-        if restart or actions(commands) - self.actions(jail):
+        runs = jail in (self.running() or [])  # asking for another one would be an error in fail2ban's log
+        if restart or not runs or actions(commands) - self.actions(jail):
             argv.append("--restart")
         rc, out, err = self._run([*argv, jail])
         if rc != 0:
