@@ -49,27 +49,26 @@ def resolve(
     Raises StockadeError when a jail is to ban by something that is not here; in check mode this is a warning.
     """
     resolved, warnings = _by_warden(jails, present=present, check=check)
-    idle = _idle(resolved, run=run, find=find)
-    if idle and not check:
-        raise StockadeError("%s; nothing was changed" % idle)
-    return resolved, warnings + ([idle + ": predicted as if that were done"] if idle else [])
+    banning = [(str(jail.get("name")), action) for jail in resolved for action in _names(jail)]
+    for name, action in banning:
+        if action == "ufw" and find("ufw") and "Status: active" not in run([str(find("ufw")), "status"])[1]:
+            raise StockadeError(
+                "jail %s: ufw is not active, so its rules would refuse nobody, nothing was changed: allow SSH, then "
+                "ufw enable" % name
+            )
+        lacking = [tool for begin, tool in _TOOLS if begin in action and find(tool) is None]
+        why = "jail %s: banaction %s needs %s, which this host does not have" % (name, action, " and ".join(lacking))
+        if lacking and not check:
+            raise StockadeError("%s, nothing was changed: install it" % why)
+        if lacking:
+            warnings.append(why + ": predicted as if it were installed")
+    return resolved, warnings
 
 
-def _idle(jails: list[dict[str, Any]], *, run: Run, find: Callable[[str], str | None]) -> str:
-    """Return which declared action would refuse nobody on this host, and what to do; nothing if all work."""
-    for jail in jails:
-        if jail.get("enabled") is False:
-            continue
-        for action in sorted({str(jail[key]) for key in _WITHOUT_WARDEN if jail.get(key)}):
-            name = re.split(r"[\[\s]", action, maxsplit=1)[0]
-            lacking = [tool for begin, tool in _TOOLS if begin in name and find(tool) is None]
-            if lacking:
-                return "jail %s: banaction %s needs %s, which this host does not have: install it" % (
-                    jail.get("name"), name, " and ".join(lacking))  # fmt: skip
-            if name == "ufw" and "Status: active" not in run([str(find("ufw")), "status"])[1]:
-                return "jail %s: ufw is not active, so its rules would refuse nobody: allow SSH, then ufw enable" % (
-                    jail.get("name"))  # fmt: skip
-    return ""
+def _names(jail: dict[str, Any]) -> list[str]:
+    """Return the actions that a declared jail bans by, without their options."""
+    given = {str(jail[key]) for key in _WITHOUT_WARDEN if jail.get(key)} if jail.get("enabled") is not False else set()
+    return sorted({re.split(r"[\[\s]", action, maxsplit=1)[0] for action in given})
 
 
 def _by_warden(

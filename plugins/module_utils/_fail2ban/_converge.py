@@ -20,7 +20,7 @@ from ._detect import files
 from ._files import ACTIONS, FILTERS, JAILS
 from ._judge import Run, Verdict, actions, judge, judge_samples
 from ._plan import Plan
-from ._sources import check_options, check_sources
+from ._sources import check_options, check_sources, missing_logs
 from ._text import one_line
 
 _REST = "without these files fail2ban's configuration is broken by itself: %s"
@@ -113,7 +113,13 @@ def preflight(wish: Wish, host: Host, *, command: str, check: bool) -> Verdict:
     Raises Refused with fail2ban's own message when the configuration would harm the server.
     """
     forgiven = (OUR_ACTION + ".py",) if check else ()  # its file may come with the role
-    verdict = try_out(wish.plan, host, command=command, samples=wish.samples, forgiven=forgiven)
+    try:
+        verdict = try_out(wish.plan, host, command=command, samples=wish.samples, forgiven=forgiven)
+    except Refused as e:
+        lost = missing_logs(wish.logpaths) if "any log file" in e.why else []
+        if lost:
+            raise Refused("; ".join(lost)) from e
+        raise
     why = check_options(wish.options, verdict) or check_sources(wish.plan, wish.logpaths, verdict)
     if why:
         raise Refused("; ".join(why))

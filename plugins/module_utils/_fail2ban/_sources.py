@@ -9,12 +9,23 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 from ._declare_jails import KNOWN
+from ._detect import files
 from ._files import JAILS
 from ._judge import Verdict, backend, settings
 from ._plan import Plan
 
 #: Names that this collection knows, but not every version of fail2ban reads; the others are variables of jail.conf.
 _SINCE = frozenset({"skip_if_nologs"}) & KNOWN
+
+
+def missing_logs(logpaths: dict[str, list[str]]) -> list[str]:
+    """Return a complaint for each declared jail of whose logs none is there; fail2ban would name the jail alone."""
+    return [
+        "jail %s: none of its logs is there: %s; give the jail if_present to have it only where they are"
+        % (name, ", ".join(paths))
+        for name, paths in sorted(logpaths.items())
+        if not files(paths)
+    ]
 
 
 def check_options(options: dict[str, set[str]], verdict: Verdict) -> list[str]:

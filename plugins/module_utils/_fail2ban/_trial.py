@@ -28,6 +28,7 @@ SETTINGS = (
     "failregex", "ignoreregex", "prefregex", "logpath", "journalmatch", "usedns", "maxlines", "maxretry", "findtime",
     "bantime",
 )  # fmt: skip
+_EXPRESSIONS = ("addfailregex", "addignoreregex")
 #: A tag in a command that fail2ban replaces when it runs it; what is not replaced, the shell takes for a redirection.
 _TAG = re.compile(r"(?<![<\\])<([A-Za-z][\w./-]*)>")
 _DYNAMIC = re.compile(r"(?:F-[A-Z0-9_-]+|jail\.[\w.]+|ip(?:-[a-z]+)?|fid|br|sp)\Z")
@@ -109,7 +110,7 @@ class Trial:
     def _feed(self, transmitter: Any, jail: str, commands: list[list[Any]]) -> bool:
         """Give a server the commands of one jail; whether there is a jail afterwards."""
         python_actions = set()
-        for command in commands:
+        for command in _singly(commands):
             setting = command[2] if command[0] != "add" else "backend"
             if setting == "addignoreip" or (setting == "action" and command[3] in python_actions):
                 continue
@@ -122,7 +123,7 @@ class Trial:
                 if code:
                     raise value
             except Exception as e:
-                self.complain(jail, setting, e)
+                self.complain(jail, setting, _in_words(setting, command, e))
                 if setting == "backend":
                     return False
             if setting == "action":
@@ -182,6 +183,25 @@ def _stream(base: str, *, strict: bool) -> tuple[bool, list[list[Any]]]:
     good = reader.getOptions(None, None, ignoreWrong=not strict)
     reader.convertToProtocol(allow_no_files=not strict)
     return good, reader.getConfigStream()
+
+
+def _singly(commands: list[list[Any]]) -> list[list[Any]]:
+    """The same commands, one for each expression, so that it is known which one is wrong."""
+    found: list[list[Any]] = []
+    for command in commands:
+        if command[0] == "multi-set" and command[2] in _EXPRESSIONS:
+            found += [["set", command[1], command[2], value] for value in command[3]]
+        else:
+            found.append(command)
+    return found
+
+
+def _in_words(setting: str, command: list[Any], error: Exception) -> str:
+    """What is wrong; of an expression as it was written, not as fail2ban has expanded it."""
+    said = str(error)
+    if setting in _EXPRESSIONS and "compile" in said:
+        return "%r does not compile: %s" % (command[3], said.splitlines()[-1])
+    return said
 
 
 def _of_server(commands: list[list[Any]]) -> dict[str, Any]:

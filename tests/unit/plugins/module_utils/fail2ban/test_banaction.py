@@ -125,7 +125,7 @@ def test_an_action_that_would_refuse_nobody(banaction: str, tools: dict[str, str
         )[1]
 
     assert resolve({"name": "a", "banaction": banaction, "enabled": False}) == []
-    if why and not check:
+    if why and (not check or banaction == "ufw"):
         with pytest.raises(StockadeError, match="jail a: .*%s.*nothing was changed" % why):
             resolve({"name": "a", "banaction": banaction})
     else:
