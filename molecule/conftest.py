@@ -42,12 +42,14 @@ class Operator:
         arguments: dict[str, Any],
         *,
         become: bool = True,
+        check: bool = False,
         inventory: str = "inventory.yml",
     ) -> dict[str, Any]:
         """The result of one ad-hoc module run, failed or not."""
         words = ["ansible", "-i", str(FLEET / inventory), host, "-m", f"stockade.fleet.{module}"]
         words += ["-a", json.dumps(arguments)] if arguments else []
         words += ["-b"] if become else []
+        words += ["--check"] if check else []
         done = subprocess.run(
             words,
             env={

@@ -80,8 +80,9 @@ class Trial:
                 for said in self._ear.said or ["the configuration cannot be read"]:
                     self.complain(None, None, said)
         except Exception as e:
-            for why in [*self._ear.said, e]:
-                self.complain(None, None, why)
+            for said in self._ear.said:
+                self.complain(None, None, said)
+            self.complain(getattr(e, "section", None), getattr(e, "option", None), e)  # configparser says where
         expected = {} if self.errors else self._load(wanted)
         if not self.errors:
             self._try_actions()

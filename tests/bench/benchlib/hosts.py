@@ -80,9 +80,10 @@ class Host:
         script = f'cd {PLACE} && exec python3 -B -m onhost "$1"'
         return json.loads(self.shell("sh", "-c", script, "sh", name, sent=json.dumps(arguments).encode()))
 
-    def play(self, playbook: str) -> None:
-        """One run of a playbook of the checkout on this host. Raises BenchError if it fails."""
-        _run(str(BIN / "ansible-playbook"), "-i", str(INVENTORY), f"playbooks/{playbook}", "-l", self.name)
+    def play(self, playbook: str | Path, **variables: Any) -> None:
+        """One run on this host of a playbook of the collection, or of another one. Raises BenchError if it fails."""
+        words = [str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "-l", self.name, "-e", json.dumps(variables)]
+        _run(*words, str(REPOSITORY / "playbooks" / playbook))
 
     def timed(self, module: str, arguments: str = "") -> tuple[float, dict[str, Any]]:
         """Seconds and result of one ad-hoc call, as an operator types it. Raises BenchError if it fails."""

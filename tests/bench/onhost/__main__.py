@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from onhost import boot, drift, drops, facts, fail2ban, flood, idle, warden
+from onhost import boot, drift, drops, facts, fail2ban, flood, idle, jails, restart, warden
 
 MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "bans": warden.bans,
@@ -22,6 +22,14 @@ MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "fail2ban": fail2ban.measure,
     "flood": flood.measure,
     "idle": idle.measure,
+    "jails_client_loop": jails.client_loop,
+    "jails_from_nothing": jails.from_nothing,
+    "jails_insist": jails.insist,
+    "jails_leave": jails.leave,
+    "jails_lift": jails.lift,
+    "jails_prepare": jails.prepare,
+    "jails_wait": jails.wait_running,
+    "restart": restart.measure,
     "unban": warden.unban,
 }
 

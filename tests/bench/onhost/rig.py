@@ -35,10 +35,11 @@ _NUMBER = struct.Struct("!QQ")  # which sender, which packet of it
 
 @dataclass
 class Stream:
-    """Packets from one address: when each was sent, and the last that arrived."""
+    """Packets from one address: when each was sent, and which arrived."""
 
     sender: socket.socket
     sent: list[float] = field(default_factory=list)
+    arrived: list[int] = field(default_factory=list)
     last: int = -1
 
     @property
@@ -50,9 +51,28 @@ class Stream:
         """Whether everything that was sent in the last `seconds` is missing."""
         return self.first_missing is not None and self.sent[-1] - self.first_missing > seconds
 
+    def send(self, index: int) -> None:
+        """One packet more; `index` tells the receiver that it is this stream's."""
+        for _attempt in range(2):
+            moment = time.monotonic()
+            try:
+                self.sender.send(_NUMBER.pack(index, len(self.sent)))
+            except ConnectionRefusedError:  # a firewall rejected an earlier one and says so; this one was not sent
+                continue
+            break
+        self.sent.append(moment)
+
+    def passing(self, since: float) -> float:
+        """Seconds after `since` in which packets arrived, each standing for the time until the next was sent."""
+        ends = [*self.sent[1:], self.sent[-1]]
+        return sum(max(0.0, ends[number] - max(self.sent[number], since)) for number in self.arrived)
+
 
 class Rig:
-    """The neighbour."""
+    """The neighbour. `more` are addresses that it has beside ADDRESSES, from networks of its own."""
+
+    def __init__(self, more: Sequence[str] = ()) -> None:
+        self._more = more
 
     def __enter__(self) -> Rig:
         run("ip", "link", "delete", LINK, check=False)  # of an interrupted run
@@ -83,6 +103,9 @@ class Rig:
         run("ip", "link", "set", LINK, "up")
         enter = ("nsenter", "--net=" + space, "ip")
         run(*enter, "-batch", "-", text="".join(f"address add {a}/24 dev {PEER}\n" for a in ADDRESSES))
+        for address in self._more:
+            run(*enter, "address", "add", f"{address}/32", "dev", PEER)
+            run("ip", "route", "add", f"{address}/32", "dev", LINK)
         run(*enter, "link", "set", PEER, "up")
         with open(f"/sys/class/net/{LINK}/address", encoding="ascii") as file:
             run(*enter, "neighbour", "replace", HOST, "lladdr", file.read().strip(), "dev", PEER)
@@ -122,14 +145,15 @@ class Rig:
                 return count
             count += 1
 
-    def exchange(self, streams: Sequence[Stream], watched: Sequence[socket.socket] = ()) -> list[socket.socket]:
+    def exchange(
+        self, streams: Sequence[Stream], watched: Sequence[socket.socket] = (), *, interval: float = INTERVAL
+    ) -> list[socket.socket]:
         """Send one packet of each stream, take what arrives within the interval; which `watched` became readable."""
         began = time.monotonic()
         for index, stream in enumerate(streams):
-            stream.sent.append(time.monotonic())
-            stream.sender.send(_NUMBER.pack(index, len(stream.sent) - 1))
+            stream.send(index)
         readable: list[socket.socket] = []
-        while (left := began + INTERVAL - time.monotonic()) > 0 and not readable:
+        while (left := began + interval - time.monotonic()) > 0 and not readable:
             found = select.select([self.receiver, *watched], [], [], left)[0]
             readable = [sock for sock in found if sock is not self.receiver]
             self._take(streams)
@@ -142,6 +166,7 @@ class Rig:
                 index, number = _NUMBER.unpack(self.receiver.recv(64))
             except BlockingIOError:
                 return
+            streams[index].arrived.append(number)
             streams[index].last = max(streams[index].last, number)
 
     def dropped(self, addresses: Sequence[str]) -> bool:

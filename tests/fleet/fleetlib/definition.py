@@ -16,7 +16,8 @@ from typing import Any
 FLEET_DIR = Path(__file__).resolve().parent.parent
 REPOSITORY = FLEET_DIR.parent.parent
 BUILD_DIR = REPOSITORY / "build" / "fleet"
-CUSTOMIZE = FLEET_DIR / "images" / "customize.sh"
+IMAGES = FLEET_DIR / "images"
+CUSTOMIZE = IMAGES / "customize.sh"
 
 # systemd's sandboxes, the firewall, packets of their own, PAM.
 CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "AUDIT_WRITE")
@@ -33,6 +34,7 @@ class Image:
     name: str
     suite: str
     packages: tuple[str, ...]
+    hook: Path | None = None  # run after CUSTOMIZE, for what is this image's alone
 
     @property
     def override(self) -> str:
@@ -46,6 +48,7 @@ class Image:
         if chosen:
             return chosen
         recipe = repr((self.suite, self.packages)).encode() + CUSTOMIZE.read_bytes()
+        recipe += self.hook.read_bytes() if self.hook else b""
         return f"localhost/stockade-fleet/{self.name}:{hashlib.sha256(recipe).hexdigest()[:12]}"
 
 
@@ -120,7 +123,12 @@ def load(path: Path = FLEET_DIR / "fleet.toml") -> Fleet:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         common = data["images"].pop("packages")
         images = {
-            name: Image(name=name, suite=image["suite"], packages=tuple(sorted({*common, *image["packages"]})))
+            name: Image(
+                name=name,
+                suite=image["suite"],
+                packages=tuple(sorted({*common, *image["packages"]})),
+                hook=IMAGES / image["hook"] if "hook" in image else None,
+            )
             for name, image in data["images"].items()
         }
         subnets = tuple(data["network"]["subnets"])

@@ -41,7 +41,7 @@ def _build(image: Image, label: str) -> None:
             "--dpkgopt=force-unsafe-io",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
             f"--include={','.join(image.packages)}",
-            f"--customize-hook={CUSTOMIZE}",
+            *(f"--customize-hook={hook}" for hook in (CUSTOMIZE, image.hook) if hook),
             image.suite,
             str(tarball),
             str(workspace / "sources.list"),

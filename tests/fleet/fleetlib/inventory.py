@@ -16,6 +16,7 @@ KEY = BUILD_DIR / "id_ed25519"
 KNOWN_HOSTS = BUILD_DIR / "known_hosts"
 SSH_CONFIG = BUILD_DIR / "ssh_config"
 INVENTORY = BUILD_DIR / "inventory.yml"
+JAILS = BUILD_DIR / "jails.yml"
 CLIENTS = BUILD_DIR / "clients.yml"
 _KEY_IS_MADE = threading.Lock()
 
@@ -55,7 +56,8 @@ def _public_key() -> str:
 
 
 def write(fleet: Fleet, host_keys: dict[str, list[str]]) -> None:
-    """Write known_hosts, ssh_config and two inventories: the servers, and the clients, which are no hosts of the fleet.
+    """Write known_hosts, ssh_config and three inventories: the servers; those for fail2ban, which plays on all servers
+    leave alone; and the clients, which are no hosts of the fleet.
 
     `host_keys` maps a host's name to its public keys.
     """
@@ -81,8 +83,10 @@ def write(fleet: Fleet, host_keys: dict[str, list[str]]) -> None:
     )
     _write(SSH_CONFIG, "".join(blocks))
     servers = [host for host in fleet.hosts.values() if "servers" in host.groups]
+    jails = [host for host in fleet.hosts.values() if "jails" in host.groups]
     _write(INVENTORY, _inventory(fleet, servers))
-    _write(CLIENTS, _inventory(fleet, [host for host in fleet.hosts.values() if host not in servers]))
+    _write(JAILS, _inventory(fleet, jails))
+    _write(CLIENTS, _inventory(fleet, [host for host in fleet.hosts.values() if host not in servers + jails]))
 
 
 def _inventory(fleet: Fleet, hosts: list[Host]) -> str:
