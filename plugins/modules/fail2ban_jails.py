@@ -142,7 +142,9 @@ options:
     type: list
     elements: str
   filter:
-    description: Name of the filter, with its options in brackets if any. fail2ban's default is the jail's name.
+    description:
+      - Name of the filter, with its options in brackets if any. fail2ban's default is the jail's name.
+      - A jail with O(failregex), for which there is no filter of its name, needs none.
     type: str
   mode:
     description: Mode of the filter, for filters that have several.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 from typing import Any, Callable
 
 from .._errors import StockadeError
@@ -19,7 +20,7 @@ from ._converge import Host, Wish
 from ._declare_filters import render_action, render_filter
 from ._declare_jails import render, values, wants_running
 from ._detect import fit
-from ._files import ACTIONS, FILTERS, JAILS, Kind, ManagedFiles
+from ._files import ACTIONS, FILTERS, JAILS, SUFFIX, Kind, ManagedFiles
 from ._plan import Declared, Plan
 from ._specs import ACTION, FILTER, JAIL, Told, entries, validated
 from ._text import check_names, quoted, references
@@ -34,6 +35,8 @@ def wish_jails(params: dict[str, Any], host: Host, check: bool) -> Told:
     filters, actions = _listed(params, "filters", FILTER), _listed(params, "actions", ACTION)
     if not absent:
         jails, skipped = fit(jails, run=host.run, find=host.find)
+        brought = {str(entry.get("name")) for entry in filters or []}
+        jails = [_with_filter(jail, host.config_dir, brought) for jail in jails]
         present = ManagedFiles(host.config_dir, JAILS).read().values()
         jails, said = resolve(jails, present=present, check=check, find=host.find, run=host.run)
     texts: dict[str, str | None] = dict.fromkeys(names)  # one that is left out here is as one that is absent
@@ -122,6 +125,14 @@ def _declared(
 
 def _listed(params: dict[str, Any], plural: str, spec: dict[str, Any]) -> list[dict[str, Any]] | None:
     return None if params[plural] is None else validated(plural, params[plural], spec)
+
+
+def _with_filter(jail: dict[str, Any], config_dir: str, brought: set[str]) -> dict[str, Any]:
+    """Return the jail without a filter if it has expressions of its own and nothing has its name."""
+    name = str(jail.get("name"))
+    alone = jail.get("failregex") and jail.get("filter") is None and name != "DEFAULT" and name not in brought
+    paths = [os.path.join(config_dir, FILTERS.directory, name + suffix) for suffix in (".conf", SUFFIX)]
+    return dict(jail, filter="") if alone and not any(map(os.path.exists, paths)) else jail
 
 
 def _plain_paths(jail: dict[str, Any]) -> bool:
