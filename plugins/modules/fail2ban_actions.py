@@ -17,8 +17,6 @@ description:
     and done anew by the new one. If a jail does not come up, the old files are put back and loaded.
   - Declares many actions by O(actions), or one by O(name) and the options beside it.
 author: stockade.fleet contributors (@stockade-fleet)
-requirements:
-  - fail2ban 1.0 or later
 options:
   actions:
     description:
@@ -119,21 +117,6 @@ options:
   init:
     description: Options of the section C([Init]), which a jail may give in brackets behind the action's name.
     type: dict
-  state:
-    description:
-      - V(present) writes the actions as declared.
-      - V(absent) removes the files of this module for the named actions. One that a jail still uses cannot go.
-    type: str
-    choices: [present, absent]
-    default: present
-  prune:
-    description: Also remove the files of this module for actions that are not named. Foreign files are never removed.
-    type: bool
-    default: false
-  config_dir:
-    description: Directory of fail2ban's configuration.
-    type: path
-    default: /etc/fail2ban
 attributes:
   check_mode:
     support: full
@@ -151,6 +134,8 @@ notes:
     shell; leave it there and do not write it into a command of another interpreter.
 extends_documentation_fragment:
   - stockade.fleet._attributes
+  - stockade.fleet._fail2ban
+  - stockade.fleet._fail2ban.declares
 """
 
 EXAMPLES = r"""

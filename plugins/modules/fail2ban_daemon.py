@@ -16,8 +16,6 @@ description:
     and has to come back with every jail it had; otherwise the old file is put back, and the service restarted with it.
   - A setting that is not given is left to fail2ban's own configuration.
 author: stockade.fleet contributors (@stockade-fleet)
-requirements:
-  - fail2ban 1.0 or later
 options:
   loglevel:
     description: What is worth a line in fail2ban's log. V(INFO) writes one for each failure that is found.
@@ -58,10 +56,6 @@ options:
     description: Start fail2ban's service where it does not run.
     type: bool
     default: false
-  config_dir:
-    description: Directory of fail2ban's configuration.
-    type: path
-    default: /etc/fail2ban
 attributes:
   check_mode:
     support: full
@@ -78,6 +72,7 @@ seealso:
   - module: stockade.fleet.fail2ban_jails
 extends_documentation_fragment:
   - stockade.fleet._attributes
+  - stockade.fleet._fail2ban
 """
 
 EXAMPLES = r"""

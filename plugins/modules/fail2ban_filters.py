@@ -19,8 +19,6 @@ description:
     are put back and loaded.
   - Declares many filters by O(filters), or one by O(name) and the options beside it.
 author: stockade.fleet contributors (@stockade-fleet)
-requirements:
-  - fail2ban 1.0 or later
 options:
   filters:
     description:
@@ -191,21 +189,6 @@ options:
         in for it. Set this only where no client chooses any part of the lines.
     type: bool
     default: false
-  state:
-    description:
-      - V(present) writes the filters as declared.
-      - V(absent) removes the files of this module for the named filters. One that a jail still uses cannot go.
-    type: str
-    choices: [present, absent]
-    default: present
-  prune:
-    description: Also remove the files of this module for filters that are not named. Foreign files are never removed.
-    type: bool
-    default: false
-  config_dir:
-    description: Directory of fail2ban's configuration.
-    type: path
-    default: /etc/fail2ban
 attributes:
   check_mode:
     support: full
@@ -220,6 +203,8 @@ seealso:
   - module: stockade.fleet.fail2ban_actions
 extends_documentation_fragment:
   - stockade.fleet._attributes
+  - stockade.fleet._fail2ban
+  - stockade.fleet._fail2ban.declares
 """
 
 EXAMPLES = r"""

@@ -20,8 +20,6 @@ description:
     fails with fail2ban's own message. Bans of other jails stay on every path.
   - Declares many jails by O(jails), or one by O(name) and the options beside it.
 author: stockade.fleet contributors (@stockade-fleet)
-requirements:
-  - fail2ban 1.0 or later
 options:
   jails:
     description:
@@ -137,7 +135,7 @@ options:
   if_present:
     description:
       - Paths, wildcards allowed. Where none of them exists, or none of the files in O(logpath), the jail is left out,
-        named in RV(skipped), and stopped if it ran.
+        named in RV(left_out), and stopped if it ran.
       - So one declaration serves hosts with and without the program that the jail guards.
     type: list
     elements: str
@@ -254,25 +252,10 @@ options:
       - With O(prune=true), actions of this collection that are not named are removed, unless this option is left out.
     type: list
     elements: dict
-  state:
-    description:
-      - V(present) writes the jails as declared.
-      - V(absent) removes the files of this module for the named jails, of which only the name counts.
-    type: str
-    choices: [present, absent]
-    default: present
-  prune:
-    description: Also remove the files of this module for jails that are not named. Foreign files are never removed.
-    type: bool
-    default: false
   start:
     description: Start fail2ban's service where it does not run. Without it, a change on such a host is refused.
     type: bool
     default: false
-  config_dir:
-    description: Directory of fail2ban's configuration.
-    type: path
-    default: /etc/fail2ban
 attributes:
   check_mode:
     support: full
@@ -291,6 +274,8 @@ seealso:
     description: Whom no jail may ever ban.
 extends_documentation_fragment:
   - stockade.fleet._attributes
+  - stockade.fleet._fail2ban
+  - stockade.fleet._fail2ban.declares
 """
 
 EXAMPLES = r"""
@@ -371,7 +356,7 @@ started:
   type: bool
   returned: when something was changed
   sample: false
-skipped:
+left_out:
   description: Jails left out because what they guard, or their log, is not on this host.
   type: list
   elements: dict

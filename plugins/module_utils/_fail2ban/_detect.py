@@ -27,7 +27,7 @@ def fit(
 
     Nothing is changed. Raises StockadeError for a jail whose log cannot be told from its declaration.
     """
-    fitted, skipped = [], []
+    fitted, left_out = [], []
     for jail in jails:
         wanted = {key: value for key, value in jail.items() if key != "if_present"}
         conditions = jail.get("if_present") or []
@@ -38,12 +38,12 @@ def fit(
             if not why and conditions:
                 why = _without_log(wanted)
             if why:
-                skipped.append({"name": str(jail.get("name")), "reason": why})
+                left_out.append({"name": str(jail.get("name")), "reason": why})
                 continue
         elif wanted.get("backend") == DETECT:
             del wanted["backend"]
         fitted.append(wanted)
-    return fitted, skipped
+    return fitted, left_out
 
 
 def files(paths: list[str]) -> list[str]:

@@ -30,11 +30,11 @@ def wish_jails(params: dict[str, Any], host: Host, check: bool) -> Told:
     """What ``fail2ban_jails`` is asked for. Raises StockadeError for what cannot be declared."""
     jails, absent = entries(params, "jails", JAIL), params["state"] == "absent"
     names = check_names(JAILS, jails)
-    skipped: list[dict[str, str]] = []
+    left_out: list[dict[str, str]] = []
     said: list[str] = []
     filters, actions = _listed(params, "filters", FILTER), _listed(params, "actions", ACTION)
     if not absent:
-        jails, skipped = fit(jails, run=host.run, find=host.find)
+        jails, left_out = fit(jails, run=host.run, find=host.find)
         brought = {str(entry.get("name")) for entry in filters or []}
         jails = [_with_filter(jail, host.config_dir, brought) for jail in jails]
         present = ManagedFiles(host.config_dir, JAILS).read().values()
@@ -63,7 +63,8 @@ def wish_jails(params: dict[str, Any], host: Host, check: bool) -> Told:
         absent=absent,
         start=params["start"],
     )
-    return wish, {"skipped": skipped} if not absent else {}, said
+    # not "skipped", which is Ansible's own word for a task that did nothing
+    return wish, {"left_out": left_out} if not absent else {}, said
 
 
 def wish_filters(params: dict[str, Any], host: Host, check: bool) -> Told:

@@ -51,8 +51,8 @@ def test_eh10_where_the_log_really_is(there: bool, entry: bool, file: bool, back
     if file:
         log.touch()
     jail = {"backend": "detect", "logpath": [str(log)], "journalmatch": ["_COMM=sshd"]}
-    [wanted], skipped = fitted(jail, Journal(there=there, entry=entry))
-    assert not skipped
+    [wanted], left_out = fitted(jail, Journal(there=there, entry=entry))
+    assert not left_out
     kept, left = ("journalmatch", "logpath") if backend == "systemd" else ("logpath", "journalmatch")
     assert wanted["backend"] == backend and wanted[kept] == jail[kept] and wanted[left] is None
 
@@ -78,8 +78,8 @@ def test_e12_ah26_a_jail_only_where_program_and_log_are(tmp_path: Path) -> None:
     assert fitted(jail) == ([], [{"name": "a", "reason": "no log is there: %s/log/*error.log" % tmp_path}])
     log.parent.mkdir()
     log.touch()
-    [wanted], skipped = fitted(jail)
-    assert "if_present" not in wanted and not skipped
+    [wanted], left_out = fitted(jail)
+    assert "if_present" not in wanted and not left_out
 
 
 def test_a_path_that_cannot_be_looked_for() -> None:
@@ -90,8 +90,8 @@ def test_a_path_that_cannot_be_looked_for() -> None:
 
 
 def test_a_jail_that_is_off_needs_nothing() -> None:
-    [wanted], skipped = fitted({"enabled": False, "if_present": ["/nowhere"], "backend": "detect"})
-    assert wanted == {"name": "a", "enabled": False} and not skipped
+    [wanted], left_out = fitted({"enabled": False, "if_present": ["/nowhere"], "backend": "detect"})
+    assert wanted == {"name": "a", "enabled": False} and not left_out
 
 
 def test_files_as_fail2ban_looks_for_them(tmp_path: Path) -> None:

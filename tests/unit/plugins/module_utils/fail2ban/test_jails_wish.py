@@ -76,7 +76,7 @@ def test_filters_and_actions_are_pruned_only_where_they_are_given(host: Host, tm
 def test_what_is_left_out_is_told_and_its_file_goes(host: Host, tmp_path: Path) -> None:
     (tmp_path / "jail.d" / "zz-stockade-a.local").write_text(JAILS.header + "\n[a]\nenabled = true\n")
     told, result, _warnings = wished(host, name="a", enabled=True, if_present=[str(tmp_path / "nowhere")])
-    assert result["skipped"] == [{"name": "a", "reason": "none of these is there: %s/nowhere" % tmp_path}]
+    assert result["left_out"] == [{"name": "a", "reason": "none of these is there: %s/nowhere" % tmp_path}]
     assert told.plan.changes(JAILS) == {"a": None} and told.plan.on == set()
 
 
