@@ -76,9 +76,23 @@ class Host:
         self.shell("rm", "-rf", PLACE)
 
     def measure(self, name: str, **arguments: Any) -> Any:
-        """The answer of one measurement made on the host itself. Raises BenchError."""
-        script = f'cd {PLACE} && exec python3 -B -m onhost "$1"'
-        return json.loads(self.shell("sh", "-c", script, "sh", name, sent=json.dumps(arguments).encode()))
+        """The answer of one measurement made on the host itself, which ends with this call. Raises BenchError."""
+        script = f'cd {PLACE} && echo $$ >running && exec python3 -B -m onhost "$1"'
+        try:
+            said = self.shell("sh", "-c", script, "sh", name, sent=json.dumps(arguments).encode())
+        except BaseException:
+            self._end_measurement()
+            raise
+        return json.loads(said)
+
+    def _end_measurement(self) -> None:
+        """If this end was interrupted, or does not wait any longer, the other one still runs: let it clean up."""
+        alive = "grep -qz '^onhost$' /proc/$pid/cmdline"
+        script = f"cd {PLACE} && pid=$(cat running) && {alive} || exit 0; kill $pid; while {alive}; do sleep 0.1; done"
+        try:
+            self.shell("sh", "-c", f"{{ {script}; }} 2>/dev/null")
+        except BenchError as error:
+            say(f"a measurement on {self.name} may still run: {error}")
 
     def play(self, playbook: str | Path, **variables: Any) -> None:
         """One run on this host of a playbook of the collection, or of another one. Raises BenchError if it fails."""
