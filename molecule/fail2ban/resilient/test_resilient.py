@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from jailhosts import Target, both
 
 # Connects all the time, and says how often, and how often it got an answer.
@@ -43,11 +44,12 @@ def held(target: Target) -> set[str]:
 
 
 @both
-def test_a53_the_server_is_killed_and_back_and_nobody_gets_through(target: Target) -> None:
-    """A53: SIGKILL. The ban is the warden's, so it holds while nobody detects, and afterwards."""
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a53_the_server_is_killed_and_back_and_nobody_gets_through(target: Target, signal: str) -> None:
+    """A53: by any signal. The ban is the warden's, so it holds while nobody detects, and afterwards."""
     before = target.jails()
     target.socket(["set", "shop", "banip", target.client.ipv4])
-    target.shell("systemctl", "kill", "-s", "KILL", "fail2ban")
+    target.shell("systemctl", "kill", "-s", signal, "fail2ban")
     assert not target.client.reaches(target)
     assert target.eventually(lambda: answers(target)) and target.eventually(lambda: target.jails() == before)
     assert not target.client.reaches(target)
