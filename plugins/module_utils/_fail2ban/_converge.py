@@ -118,7 +118,7 @@ def preflight(wish: Wish, host: Host, *, command: str, check: bool) -> Verdict:
     except Refused as e:
         lost = missing_logs(wish.logpaths) if "any log file" in e.why else []
         if lost:
-            raise Refused("; ".join(lost)) from e
+            raise Refused("; ".join(lost)) from None
         raise
     why = check_options(wish.options, verdict) or check_sources(wish.plan, wish.logpaths, verdict)
     if why:
