@@ -28,6 +28,12 @@ def test_no_unit_failed(host: Any) -> None:
     assert host.service("fail2ban").is_running
 
 
+def test_e12_jails_run_where_their_programs_are(host: Any) -> None:
+    """E12: nginx is here, apache and proftpd are not."""
+    names = host.run("fail2ban-client status").stdout.partition("Jail list:")[2].replace(",", " ").split()
+    assert names == ["nginx-botsearch", "nginx-http-auth", "nginx-limit-req", "recidive", "sshd"]
+
+
 def test_code_and_configuration_belong_to_root(host: Any) -> None:
     """AH2: what runs with rights is not writable for anybody else."""
     found = host.run("find /usr/local/lib/stockade /etc/stockade ! -type l \\( ! -user root -o -perm /022 \\)")

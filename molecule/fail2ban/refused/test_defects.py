@@ -29,6 +29,8 @@ DEFECTS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "no such filter": ([jail(filter="nofilter")], ["bad", "nofilter"]),
     "no such action": ([jail(banaction="noaction")], ["bad", "noaction"]),
     "misspelt option": ([jail(options={"maxretri": 3})], ["bad", "maxretri", "maxretry"]),
+    "an option of a later version": ([jail(options={"skip_if_nologs": True})], ["bad", "skip_if_nologs"]),
+    "a lone percent sign in a duration": ([jail(bantime="5%")], ["bad", "bantime", "5%"]),
     "same name twice": ([jail(), jail(maxretry=9)], ["bad"]),
 }
 
@@ -71,6 +73,27 @@ def test_the_good_one_alone_would_have_run(target: Target) -> None:
     finally:
         gone = target.module("fail2ban_jails", name="fine", state="absent")
     assert gone["changed"] and gone["stopped"] == ["fine"], gone
+
+
+@both
+def test_e12_a_jail_without_program_or_log_is_left_out(target: Target) -> None:
+    """E12, AH26: beside one that runs; told by name, and the task counts as what it did."""
+    jails = [
+        jail("fine"),
+        jail("no-program", if_present=["/usr/sbin/nobody"]),
+        jail("no-log", if_present=["/usr/sbin/nginx"], logpath=["/var/log/nobody/*.log"]),
+    ]
+    try:
+        result = target.module("fail2ban_jails", jails=jails)
+        assert result["changed"] and result["reloaded"] == ["fine"] and "skipped" not in result, result
+        assert {one["name"]: one["reason"] for one in result["left_out"]} == {
+            "no-program": "none of these is there: /usr/sbin/nobody",
+            "no-log": "no log is there: /var/log/nobody/*.log",
+        }
+        assert {"no-program", "no-log"}.isdisjoint(target.jails())
+        assert not target.module("fail2ban_jails", jails=jails)["changed"]
+    finally:
+        target.module("fail2ban_jails", name="fine", state="absent")
 
 
 @both

@@ -11,6 +11,7 @@ import pytest
 from jailhosts import Target, both
 
 LOG = "/var/log/shop/login.log"
+PROFTPD_LOG = "/var/log/proftpd/proftpd.log"
 
 
 def jail(action: str, name: str, **options: Any) -> dict[str, Any]:
@@ -49,12 +50,29 @@ def test_d27_hostsdeny_refuses_a_login(target: Target) -> None:
         target.socket(["set", "by-file", "banip", client.ipv4])
         assert f"ALL: {client.ipv4}" in target.shell("cat", "/etc/hosts.deny")
         assert client.greeting(target) == ""
-        assert "230" not in client.ftp(target, password="right")
+        assert "< 230" not in client.ftp(target, password="right")
         target.socket(["set", "by-file", "unbanip", client.ipv4])
-        assert client.greeting(target).startswith("SSH-")
-        assert "230" in client.ftp(target, password="right")
+        # sshd of Debian 13 holds a refused client off for a while by itself
+        assert target.eventually(lambda: client.greeting(target).startswith("SSH-"), 40)
+        assert "< 230" in client.ftp(target, password="right")
     finally:
         target.module("fail2ban_jails", name="by-file", state="absent")
+
+
+@both
+def test_d27_six_wrong_passwords_by_ftp_are_an_entry(target: Target) -> None:
+    """D27: the stock filter and the stock action, on a real proftpd's own log."""
+    client = target.client
+    declared = jail("hostsdeny", "ftp-file", failregex=None, filter="proftpd", logpath=[PROFTPD_LOG], maxretry=6)
+    target.shell("fail2ban-client", "stop", "proftpd")  # the role's own jail would ban by ufw before the sixth
+    try:
+        assert target.module("fail2ban_jails", **declared)["changed"]
+        client.ftp(target, user="eve", times=6)
+        assert target.eventually(lambda: f"ALL: {client.ipv4}" in target.shell("cat", "/etc/hosts.deny"))
+        assert "< 230" not in client.ftp(target, password="right")
+    finally:
+        target.module("fail2ban_jails", name="ftp-file", state="absent")
+        target.shell("fail2ban-client", "reload", "--if-exists", "--restart", "proftpd")
 
 
 @both
