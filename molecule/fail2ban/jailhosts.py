@@ -201,6 +201,10 @@ class Target:
         """Whether a jail holds a client, by default this test's."""
         return (address or self.client.ipv4) in self.get(jail, "banned")
 
+    def held(self) -> set[str]:
+        """Whom the warden holds."""
+        return {row["network"] for row in self.operator.ask(self.name, "bans", "--limit", "1000")["bans"]}
+
     def module(self, module: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """The result of an ad-hoc module run."""
         return self.operator.adhoc(self.name, module, arguments, inventory="jails.yml", check=check)

@@ -38,11 +38,6 @@ def answers(target: Target) -> bool:
         return False
 
 
-def held(target: Target) -> set[str]:
-    """Whom the warden holds."""
-    return {row["network"] for row in target.operator.ask(target.name, "bans", "--limit", "1000")["bans"]}
-
-
 @both
 @pytest.mark.parametrize("signal", ["KILL", "TERM"])
 def test_a53_the_server_is_killed_and_back_and_nobody_gets_through(target: Target, signal: str) -> None:
@@ -101,7 +96,7 @@ def test_a_warden_that_hangs_costs_one_deadline(target: Target) -> None:
     finally:
         target.shell("kill", "-CONT", pid)
     assert target.eventually(lambda: not client.reaches(target))
-    assert target.eventually(lambda: {*others, client.ipv4} <= held(target))
+    assert target.eventually(lambda: {*others, client.ipv4} <= target.held())
     target.lift(*others)
 
 
