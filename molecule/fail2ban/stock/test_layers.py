@@ -54,7 +54,7 @@ def test_eh12_no_mail_when_jails_start_and_stop_or_restore(target: Target) -> No
 
 def test_e6_a_second_run_changes_nothing() -> None:
     """E6: with all of this."""
-    done = role(playbook="stock.yml")
+    done = role(playbook="side_effect.yml")
     recap = [line for line in done.stdout.splitlines() if "changed=" in line]
     assert done.returncode == 0 and len(recap) == 2 and all("changed=0 " in line for line in recap), done.stdout[-3000:]
 
