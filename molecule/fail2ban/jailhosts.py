@@ -229,6 +229,8 @@ def both(check: Callable[..., None]) -> Callable[..., None]:
         def on(name: str) -> Exception | None:
             target = Target(operator, name)
             try:
+                if not target.client.reaches(target):  # fail2ban's memory of an earlier step, which a new jail restores
+                    target.lift()
                 check(target, **arguments)
             except Exception as error:
                 error.add_note(f"on {name}, client {target.client.ipv4}")

@@ -26,7 +26,7 @@ def jail(action: str, name: str, **options: Any) -> dict[str, Any]:
 def test_a_packet_does_not_arrive(target: Target, action: str) -> None:
     """Each action by its name alone, with two ports, because some take only one by themselves; unban lets it in."""
     client, name = target.client, f"by-{action}"
-    assert client.reaches(target) and client.reaches(target, 22)
+    assert target.eventually(lambda: client.reaches(target) and client.reaches(target, 22))
     try:
         done = target.module("fail2ban_jails", **jail(action, name))
         assert done["changed"] and done["reloaded"] == [name], done
