@@ -30,7 +30,7 @@ def test_e4_one_mail_for_a_ban_with_the_lines_of_the_log(target: Target) -> None
     # what mailutils would take for a command begins a line with a tilde
     assert not any(line.startswith("~") for line in mail.splitlines())
     assert target.shell("ls", "/var/tmp/owned", check=False) == ""
-    assert not client.reaches(target)
+    assert target.eventually(lambda: not client.reaches(target), 10)
 
 
 @both
@@ -82,15 +82,15 @@ def test_e11_doors_scans_and_applications_together(target: Target) -> None:
     """
     client = target.client
     target.socket(["set", "sshd", "banip", client.ipv4])
-    assert not client.reaches(target)
+    assert target.eventually(lambda: not client.reaches(target), 10)
     before = target.script("iptables -S | grep -c IPTABLES")
     target.shell("ufw", "reload")
-    assert not client.reaches(target)
+    assert target.eventually(lambda: not client.reaches(target), 10)
     assert target.script("iptables -S | grep -c IPTABLES") == before
     assert target.operator.ask(target.name, "status")["state"] == "enforcing"
     target.socket(["set", "sshd", "unbanip", client.ipv4])
     assert client.reaches(target)
     target.shell("stockade", "ban", client.ipv4)
-    assert not client.reaches(target)
+    assert target.eventually(lambda: not client.reaches(target), 10)
     target.shell("ufw", "reload")
-    assert not client.reaches(target)
+    assert target.eventually(lambda: not client.reaches(target), 10)
