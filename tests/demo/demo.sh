@@ -70,9 +70,9 @@ step "harden the three servers"
 play harden -e @docs/examples/site.yml
 sed -n '/^PLAY RECAP/,$p' "$demo/harden.log" | tail -n +2 | sed '/^$/d' | indent
 
-step "flood web1: 300 requests from the attacker"
+step "flood web1: 600 requests from the attacker"
 show "before: attacker gets $(http attacker 198.18.77.11), visitor gets $(http visitor 198.18.77.11)"
-on attacker ab -q -n 300 -c 4 -s 2 http://198.18.77.11/ >"$demo/ab.log" 2>&1 || true
+on attacker ab -q -n 600 -c 4 -s 2 http://198.18.77.11/ >"$demo/ab.log" 2>&1 || true
 until_refused 20 reaches_web1 || die "web1 still answers the attacker"
 on web1 stockade bans --why 198.18.77.66 | indent
 

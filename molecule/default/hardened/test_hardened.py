@@ -61,7 +61,7 @@ def test_permanent_bans_are_in_the_kernel(host: Any) -> None:
 
 def test_a_flood_is_stopped_and_a_visitor_is_not(operator: Any) -> None:
     assert operator.status_code("attacker", WEB1) == 200
-    operator.shell("attacker", "ab", "-n", "80", "-c", "4", "-s", "1", f"http://{WEB1}/")
+    operator.shell("attacker", "ab", "-n", "400", "-c", "4", "-s", "1", f"http://{WEB1}/")
     assert operator.eventually(lambda: operator.status_code("attacker", WEB1) == 0)
     assert operator.status_code("visitor", WEB1) == 200
     ban = operator.ask("web1", "bans", "--why", ATTACKER)["bans"][0]

@@ -17,13 +17,25 @@ import pytest
 from stockade.client import Client
 from stockade.watcher.clients import Clients
 from stockade.watcher.config import parse, read
-from stockade.watcher.engine import Engine
+from stockade.watcher.engine import Engine, kinds_of
 from stockade.watcher.service import Service
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from watcherlab import FakeWarden
 
+# Two rules, so that one client is counted by both.
+RULES = """
+[[rule]]
+name = "requests"
+type = "rate"
+maxretry = 30
+[[rule]]
+name = "requests-all"
+type = "rate"
+maxretry = 300
+exclude_static = false
+"""
 NOON = int(datetime(2026, 10, 10, 12, 0, 0, tzinfo=UTC).timestamp())
 
 
@@ -72,14 +84,17 @@ def make_engine(
     max_tracked: int = 100_000,
     own: tuple[str, ...] = ("192.0.2.11",),
     vhost: bool = False,
+    trusted: tuple[str, ...] = (),
+    forwarded: int = 4,
     **top: Any,
 ) -> Engine:
     """An engine with one input; without rules, those of the preset."""
-    table: dict[str, Any] = {"input": [{"name": "web", "path": "/var/log/web.log", "vhost": vhost}], **top}
+    entry: dict[str, Any] = {"name": "web", "path": "/var/log/web.log", "vhost": vhost, "forwarded": forwarded}
+    table: dict[str, Any] = {"input": [{**entry, "trusted_proxies": list(trusted)} if trusted else entry], **top}
     if rules:
         table["rule"] = [{"name": f"r{number}", "type": "rate", **rule} for number, rule in enumerate(rules)]
     config = parse(table)
-    clients = Clients(own=own, kinds=sorted({rule.key for rule in config.rules}))
+    clients = Clients(own=own, kinds=kinds_of(config))
     return Engine(config, clients=clients, max_tracked=max_tracked)
 
 
@@ -105,7 +120,7 @@ def access(tmp_path: Path) -> Path:
 @pytest.fixture
 def config(tmp_path: Path, access: Path) -> Path:
     path = tmp_path / "watcher.toml"
-    path.write_text(f'[[input]]\nname = "web"\npath = "{access}"\n', encoding="ascii")
+    path.write_text(f'max_bans_per_minute = 0\n[[input]]\nname = "web"\npath = "{access}"\n{RULES}', encoding="ascii")
     return path
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stockade.config import ConfigError
-from stockade.watcher.config import check, read
+from stockade.watcher.config import read
+from stockade.watcher.samples import check_file as check
 
 INPUT = '[[input]]\nname = "web"\npath = "/var/log/nginx/access.log"\n'
 RULE = '[[rule]]\nname = "flood"\ntype = "rate"\n'
@@ -25,11 +26,19 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_defaults(tmp_path: Path) -> None:
     config = read(write(tmp_path, INPUT))
     assert [(rule.name, rule.maxretry, rule.findtime, rule.exclude_static, rule.duration) for rule in config.rules] == [
-        ("requests", 30, 60, True, 600),
-        ("requests-all", 300, 60, False, 600),
+        ("errors", 30, 60, True, 600),
+        ("requests", 300, 60, True, 600),
+        ("requests-all", 1200, 60, False, 600),
+        ("probes", 3, 600, True, 3600),
     ]
     assert config.inputs[0].format == "access"
-    assert config.lookback == 60
+    assert config.lookback == 600
+
+
+def test_rules_of_a_preset_that_no_input_suits_are_left_out(tmp_path: Path) -> None:
+    logins = '[[input]]\nname = "ssh"\njournal = true\nformat = "sshd"\n'
+    assert [rule.name for rule in read(write(tmp_path, logins)).rules] == ["logins"]
+    assert [rule.name for rule in read(write(tmp_path, logins + INPUT)).rules][-1] == "logins"
 
 
 def test_a4_preset_original(tmp_path: Path) -> None:
@@ -40,7 +49,7 @@ def test_a4_preset_original(tmp_path: Path) -> None:
 def test_own_rules_replace_the_preset_unless_it_is_named(tmp_path: Path) -> None:
     assert [rule.name for rule in read(write(tmp_path, INPUT + RULE)).rules] == ["flood"]
     both = read(write(tmp_path, 'preset = "default"\n' + INPUT + RULE)).rules
-    assert [rule.name for rule in both] == ["requests", "requests-all", "flood"]
+    assert [rule.name for rule in both] == ["errors", "requests", "requests-all", "probes", "flood"]
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -66,9 +75,28 @@ def test_every_key(tmp_path: Path) -> None:
         ("[input]\nname = 'web'\npath = '/x'\n", "input must be list"),
         (INPUT + "colour = 1\n", "unknown key 'colour'"),
         (INPUT + 'format = "json"\n', "format"),
-        ('[[input]]\nname = "web"\n', "path is missing"),
+        ('[[input]]\nname = "web"\n', "either a path or units"),
+        ('[[input]]\nname = "web"\npath = "/x"\njournal = ["nginx"]\n', "either a path or units"),
+        ('[[input]]\nname = "web"\njournal = ["nginx"]\n', "the journal is for format"),
+        (INPUT + 'timezone = "UTC"\n', "timezone is for format"),
+        ('[[input]]\nname = "ssh"\npath = "/x"\nformat = "sshd"\ntimezone = "Mars/Base"\n', "timezone"),
+        ('[[input]]\nname = "ssh"\npath = "/x"\nformat = "sshd"\nignore = [""]\n', "ignore"),
+        (INPUT + 'format = "access-json"\n', "dialect"),
+        (INPUT + 'format = "access-json"\nfields = {colour = "x"}\n', "colour"),
+        (INPUT + 'trusted_proxies = ["proxy.example.org"]\n', "trusted_proxies"),
+        ("max_share = 101\n" + INPUT, "max_share"),
+        ("[easing]\nusers = ['bob']\nduration = '13h'\n" + INPUT, "easing: duration must be at most 12h"),
+        ("[events]\ndays = 9999\n" + INPUT, "events: days"),
+        (INPUT + '[[rule]]\nname = "in"\ntype = "failures"\n', "cannot fire"),
+        (INPUT + '[[rule]]\nname = "in"\ntype = "failures"\nstatus = ["404"]\n', "unknown key 'status'"),
+        (INPUT + '[[rule]]\nname = "in"\ntype = "failures"\ninputs = ["web"]\n', "web has requests"),
+        (INPUT + RULE + 'status = ["4x"]\n', "status"),
+        (INPUT + RULE + 'method = ["post"]\n', "method"),
+        (INPUT + RULE + 'path = ["login"]\n', "path"),
+        (INPUT + '[[rule]]\nname = "p"\ntype = "probe"\nprobes = ["magic"]\n', "probes"),
         ('[[input]]\nname = "web"\npath = "relative.log"\n', "absolute"),
-        ('[[input]]\nname = "web"\npath = "/var/log/*.log"\n', "patterns"),
+        ('[[input]]\nname = "web"\npath = "/var/**/x.log"\n', "** is not supported"),
+        ('[[input]]\nname = "web"\npath = "/v*/x.log"\n', "first directory"),
         ('[[input]]\nname = "a b"\npath = "/x"\n', "name"),
         (INPUT + INPUT, "twice"),
         (INPUT + '[[input]]\nname = "other"\npath = "/var/log/nginx/access.log"\n', "twice"),
@@ -96,6 +124,36 @@ def test_errors_name_the_key(tmp_path: Path, text: str, named: str) -> None:
     assert named in str(caught.value)
     assert str(path) in str(caught.value)
     assert check(path) == [str(caught.value)]
+
+
+SSH = '[[input]]\nname = "ssh"\npath = "/var/log/auth.log"\nformat = "sshd"\n'
+
+
+@pytest.mark.parametrize(
+    ("mode", "named"),
+    [
+        ('mode = "regex"', "unknown key 'mode'"),
+        ("", "either start or anywhere"),
+        ('start = "a"\nanywhere = "b"', "either start or anywhere"),
+    ],
+)
+def test_b10_bh18_a_text_rule_of_another_mode_is_an_error_at_start_and_names_the_rule(tmp_path, mode, named) -> None:
+    with pytest.raises(ConfigError, match="rule 1 .invalid_user.") as caught:
+        read(write(tmp_path, SSH + f'[[rule]]\nname = "invalid_user"\ntype = "text"\n{mode}\n'))
+    assert named in str(caught.value)
+
+
+def test_b5_a_rule_whose_messages_are_ignored_can_never_fire(tmp_path) -> None:
+    text = SSH + 'ignore = ["Disconnected"]\n[[rule]]\nname = "gone"\ntype = "text"\nstart = "Disconnected from"\n'
+    with pytest.raises(ConfigError, match="rule gone: start: .* it cannot fire"):
+        read(write(tmp_path, text))
+
+
+def test_b13_a_window_without_an_end_is_there_when_it_is_asked_for(tmp_path) -> None:
+    text = SSH + '[[rule]]\nname = "ever"\ntype = "text"\nstart = "Invalid user"\nfindtime = "permanent"\n'
+    config = read(write(tmp_path, text))
+    assert config.rules[0].findtime > 9 * 365 * 86_400
+    assert config.lookback == 3600
 
 
 def test_check_is_silent_about_a_good_file(tmp_path: Path) -> None:

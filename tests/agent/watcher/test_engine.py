@@ -114,8 +114,8 @@ def test_a_new_full_window_is_a_new_verdict_long_before_the_ban_is_over(engine, 
 
 def test_a_verdict_that_got_lost_is_spoken_again(engine, log) -> None:
     counter = engine(THIRTY)
-    counter.feed(log.lines(30, log.noon))
-    counter.forget("r0", "203.0.113.1")
+    (verdict,) = counter.feed(log.lines(30, log.noon))
+    counter.forget(verdict)
     assert banned(counter.feed(log.lines(30, log.noon + 1))) == ["203.0.113.1"]
 
 
@@ -290,8 +290,9 @@ def test_defaults_spare_a_page_with_sixty_images_and_ban_a_flood_of_either_kind(
     page = [log.line(log.noon, request=f"GET /img/{number}.png?v=2 HTTP/1.1") for number in range(60)]
     counter = engine()
     assert counter.feed([*page, log.line(log.noon), log.line(log.noon, request="GET /a.CSS HTTP/2.0")]) == []
-    assert [verdict.rule for verdict in engine().feed(log.lines(30, log.noon))] == ["requests"]
-    assert [verdict.rule for verdict in engine().feed(page * 5)] == ["requests-all"]
+    assert [verdict.rule for verdict in engine().feed(log.lines(300, log.noon))] == ["requests"]
+    assert [verdict.rule for verdict in engine().feed(page * 20)] == ["requests-all"]
+    assert [verdict.rule for verdict in engine().feed(log.lines(30, log.noon, status=404))] == ["errors"]
 
 
 @pytest.mark.parametrize(
@@ -322,16 +323,16 @@ def test_memory_is_bounded_and_the_quietest_go_first(engine, log) -> None:
     counter.feed(log.lines(29, log.noon, "203.0.113.1"))
     for number in range(1000):
         counter.feed([log.line(log.noon + 1, f"198.51.{100 + number // 200}.{number % 200}")])
-        assert counter.rules[0].tracked <= 100
-    assert counter.rules[0].shed > 800
+        assert counter.tallies[0].tracked <= 100
+    assert counter.tallies[0].shed > 800
     assert banned(counter.feed([log.line(log.noon + 2, "203.0.113.1")])) == ["203.0.113.1"]
 
 
 def test_sweep_forgets_what_is_over_and_nothing_else(engine, log) -> None:
     counter = engine(THIRTY)
     counter.feed(log.lines(29, log.noon) + log.lines(29, log.noon + 30, "203.0.113.2"))
-    counter.sweep(log.noon + 60)
-    assert counter.rules[0].tracked == 1
+    counter.sweep(log.noon + 120)
+    assert counter.tallies[0].tracked == 1
     assert banned(counter.feed(log.lines(1, log.noon + 60, "203.0.113.2"))) == ["203.0.113.2"]
 
 
@@ -339,7 +340,7 @@ def test_a_clock_set_back_does_not_leave_counts_in_the_future(engine, log) -> No
     counter = engine(THIRTY)
     counter.feed(log.lines(29, log.noon + 3600))
     counter.clock_set_back(log.noon)
-    assert counter.rules[0].tracked == 0
+    assert counter.tallies[0].tracked == 0
     assert banned(counter.feed(log.lines(30, log.noon))) == ["203.0.113.1"]
 
 
@@ -386,7 +387,7 @@ def test_counts_of_another_key_are_not_taken_over(engine, log) -> None:
     before, after = engine(THIRTY), engine({**THIRTY, "key": "address"})
     before.feed(log.lines(29, log.noon))
     after.load(before.counts(), before.records())
-    assert after.rules[0].tracked == 0
+    assert after.tallies[0].tracked == 0
 
 
 def test_ah8_the_fast_path_parses_as_the_slow_one(engine, log) -> None:
@@ -409,11 +410,43 @@ def test_ah8_the_fast_path_parses_as_the_slow_one(engine, log) -> None:
 
 def test_the_memory_of_windows_is_bounded_too(engine, log) -> None:
     counter = engine({"maxretry": 10_000, "exclude_static": False})
-    rule = counter.rules[0]
+    rule = counter.tallies[0]
     rule._max_held = 4000  # bytes: 1000 requests
     for number in range(50):
         counter.feed(
             [log.line(log.noon, f"203.0.113.{1 + number % 50}", request=f"GET /{n} HTTP/1.1") for n in range(1000)]
         )
     assert rule.shed == 50
-    assert rule._windows == {}
+    assert rule.windows == {}
+
+
+def _behind_proxies(log: Any, header: str, address: str = "192.0.2.80") -> list[bytes]:
+    return log.lines(30, log.noon, address, rest=f' "-" "Mozilla/5.0" "{header}"')
+
+
+def test_ah13_behind_a_trusted_proxy_the_rightmost_other_hop_is_the_client(engine, log) -> None:
+    counter = engine(THIRTY, trusted=("192.0.2.80", "192.0.2.81"))
+    (verdict,) = counter.feed(_behind_proxies(log, "198.51.100.9, 203.0.113.7, 192.0.2.81"))
+    assert (verdict.network, verdict.forwarded) == ("203.0.113.7", True)
+    (verdict,) = counter.feed(log.lines(30, log.noon, "203.0.113.7"))
+    assert (verdict.network, verdict.forwarded) == ("203.0.113.7", False)
+
+
+@pytest.mark.parametrize(
+    "header", ["-", "", "unknown", "198.51.100.9, unknown", "192.0.2.81", r"203.0.113.7\x22", "a" * 99]
+)
+def test_ah13_a_proxy_that_does_not_say_for_whom_is_never_banned(engine, log, header) -> None:
+    counter = engine(THIRTY, trusted=("192.0.2.80", "192.0.2.81"))
+    assert counter.feed(_behind_proxies(log, header)) == []
+    assert counter.formats["web"].unparsed == 0
+
+
+def test_ah13_from_anybody_else_the_header_says_nothing(engine, log) -> None:
+    counter = engine(THIRTY, trusted=("192.0.2.80",))
+    assert banned(counter.feed(_behind_proxies(log, "198.51.100.9", "203.0.113.7"))) == ["203.0.113.7"]
+
+
+def test_ah13_the_field_of_the_header_is_told_by_its_number(engine, log) -> None:
+    counter = engine(THIRTY, trusted=("192.0.2.80",), forwarded=5)
+    rest = r' "-" "a \"quoted\" agent" "198.51.100.9" "203.0.113.7"'
+    assert banned(counter.feed(log.lines(30, log.noon, "192.0.2.80", rest=rest))) == ["203.0.113.7"]

@@ -114,7 +114,7 @@ def test_a_backlog_counts_in_its_own_past_and_bans_only_what_would_still_run(sta
     lines += log.lines(30, now - 400, "203.0.113.9") + log.lines(15, now - 300, "203.0.113.8")
     add(access, lines)
     later = start()
-    later._not_before["web"] = 0  # it has watched this log for long
+    later.reading.not_before["web"] = 0  # it has watched this log for long
     settle(later)
     (ban,) = warden.asked
     assert ban["network"] == "203.0.113.9"
@@ -159,9 +159,9 @@ def test_many_bans_go_in_batches(start, warden, access, log) -> None:
 
 
 def test_observe_asks_nobody(start, warden, config, access, log, capfd) -> None:
-    config.write_text(config.read_text() + '[[rule]]\nname = "try"\ntype = "rate"\nobserve = true\n')
+    config.write_text(config.read_text() + '[[rule]]\nname = "try"\ntype = "rate"\nmaxretry = 20\nobserve = true\n')
     service = start()
-    add(access, log.lines(30, int(time.time())))
+    add(access, log.lines(20, int(time.time())))
     settle(service)
     assert warden.asked == []
     assert "result=observed" in capfd.readouterr().err
@@ -197,7 +197,7 @@ def test_reload_keeps_counts_and_refuses_a_wrong_file(start, config, access, war
     settle(service)
     assert "not reloaded" in service.status()["last_error"]
     assert [rule["name"] for rule in service.status()["rules"]] == ["requests", "requests-all"]
-    config.write_text('preset = "default"\n' + good + "[[rule]]\nname = 'x'\ntype = 'rate'\nobserve = true\n")
+    config.write_text(good + "[[rule]]\nname = 'x'\ntype = 'rate'\nobserve = true\n")
     service.reload_wanted = True
     settle(service)
     assert service.status()["problems"] == []

@@ -51,16 +51,15 @@ def test_a_large_state_is_loaded_in_little_memory(tmp_path, config) -> None:
         service = Service(config, warden=None, state_dir=state)
     """
     fill = """
-        from stockade.watcher.rules.rate import pack
+        from stockade.watcher.rules.windows import window_of
         for number in range(90_000):
             key = f"203.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-            window = pack(range(service._started - 7, service._started))
-            for rule in service.engine.rules:
-                rule._windows[key] = window
+            window = window_of((time, 3) for time in range(service._started - 7, service._started))
+            service.engine.tallies[0].windows[key] = window
         service.save()
     """
     tell = """
-        assert [rule.tracked for rule in service.engine.rules] == [90_000, 90_000]
+        assert [tally.tracked for tally in service.engine.tallies] == [90_000]
         # Not ru_maxrss: that one starts with what the process had that called exec.
         print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")])
     """
@@ -105,7 +104,7 @@ def test_alarms_are_about_what_is_recent(start, access, log, monkeypatch) -> Non
     add(access, [b"garbage"] * 150)
     service = start()
     service.courier.dropped = 3
-    service.engine.rules[0].shed = 3
+    service.engine.tallies[0].shed = 3
     settle(service)
     service.status()
     assert service.status()["problems"] == []
@@ -121,17 +120,17 @@ def test_an_input_that_cannot_be_read_is_a_problem_not_the_end(start, access, lo
 
     with monkeypatch.context() as patch:
         patch.setattr("stockade.watcher.inputs.file.os.fstat", fail)
-        assert service._inputs["web"].behind() == 0
+        assert service.reading.inputs["web"].behind() == 0
         settle(service)
         assert service.status()["problems"] == [f"{access}: Input/output error"]
         service.save()
-        service._inputs["web"]._retry_at = 0.0
+        service.reading.inputs["web"]._retry_at = 0.0
         settle(service)  # nor can it be opened
         assert service.status()["problems"] == [f"{access}: Input/output error"]
     add(access, log.lines(9, int(time.time())))
     settle(service)
     assert service.status()["problems"] != []  # not before its time
-    service._inputs["web"]._retry_at = 0.0
+    service.reading.inputs["web"]._retry_at = 0.0
     settle(service)
     assert warden.asked == []  # 29: it goes on where it was
     add(access, log.lines(1, int(time.time())))
@@ -165,7 +164,7 @@ def test_a_batch_refused_as_a_whole_is_asked_one_by_one_but_not_for_ever(monkeyp
             return FakeWarden.banned({"bans": bans})["result"]
 
     courier = Courier(Picky(), lambda _verdict, outcome: outcomes.append(outcome))
-    courier.take(Verdict(f"203.0.113.{n}", "r", 1, 100, 100, 1, 60, None, observe=False) for n in range(10))
+    courier.take(Verdict(f"203.0.113.{n}", "r", 1, 100, 100, 1, 60, None) for n in range(10))
     turns = 0
     while courier.pending:
         courier.deliver(now=100, monotonic=0.0)
@@ -179,7 +178,7 @@ def test_verdicts_dropped_by_a_full_queue_are_reported(monkeypatch) -> None:
     monkeypatch.setattr("stockade.watcher.courier.MAX_PENDING", 1)
     outcomes: list[str] = []
     courier = Courier(Client("/nowhere"), lambda _verdict, outcome: outcomes.append(outcome))
-    courier.take(Verdict(f"203.0.113.{n}", "r", 1, 1, 1, 1, 60, None, observe=False) for n in range(2))
+    courier.take(Verdict(f"203.0.113.{n}", "r", 1, 1, 1, 1, 60, None) for n in range(2))
     assert outcomes == ["dropped"]
 
 

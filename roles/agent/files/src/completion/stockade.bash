@@ -28,11 +28,13 @@ _stockade() {
     case $word:$previous in
     *:--duration) choices=(10m 1h 1d 7d 4w permanent) ;;
     *:--why) live=bans ;;
-    check:--*-config)
+    check:--*-config | report:--events)
         compopt -o default 2>/dev/null || :
         return
         ;;
-    *:--reason | *:--comment | *:--source | *:--limit | *:--list) return ;;
+    report:--since | report:--until) choices=(1h 24h 7d) ;;
+    report:--address) live=bans ;;
+    *:--reason | *:--comment | *:--source | *:--limit | *:--list | *:--rule) return ;;
     ban:*) choices=(--duration --reason --force) ;;
     unban:*)
         choices=(--all --source)
@@ -50,12 +52,13 @@ _stockade() {
         esac
         ;;
     check:*) choices=(--warden-config --watcher-config) ;;
+    report:*) choices=(--address --rule --since --until --limit --events) ;;
     status:* | release:* | resume:*) ;;
-    :*) choices=(ban unban bans whitelist status release resume check --version) ;;
+    :*) choices=(ban unban bans whitelist report status release resume check --version) ;;
     *) return ;;
     esac
     case $previous in
-    --why | --duration) ;;
+    --why | --duration | --address | --since | --until) ;;
     stockade) choices+=(--help) ;;
     *) choices+=(--json --help) ;;
     esac

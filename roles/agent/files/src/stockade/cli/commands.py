@@ -121,8 +121,20 @@ def status(options: argparse.Namespace) -> int:
         f"warden     {visible(result['version'])} on {visible(result['origin'])}, up"
         f" {human(max(0, int(time.time()) - result['started_at']))} since {moment(result['started_at'])}",
     ]
+    from stockade.cli.service_status import read_watcher, watcher_lines
+
+    if (watcher := read_watcher()) is not None:
+        result["watcher"] = watcher
+        lines += watcher_lines(watcher)
     _show(options, result, lines)
     return 0 if result["state"] == "enforcing" else 1
+
+
+def report(options: argparse.Namespace) -> int:
+    """`stockade report`."""
+    from stockade.cli.report import report as shown
+
+    return shown(options)
 
 
 def release(options: argparse.Namespace) -> int:
@@ -144,7 +156,7 @@ def check(options: argparse.Namespace) -> int:
 
     from stockade.config import ConfigError
     from stockade.warden import config as warden_config
-    from stockade.watcher.config import check as check_watcher
+    from stockade.watcher.samples import check_file as check_watcher
 
     problems = [
         f"{given}: no such file"

@@ -14,6 +14,7 @@ from stockade.cli import commands
 from stockade.text import visible
 
 CONFIGS = {"warden": "/etc/stockade/warden.toml", "watcher": "/etc/stockade/watcher.toml"}
+EVENTS = "/var/lib/stockade-watcher/events.db"
 AFTERWARDS = """\
 Answers are tables, on a terminal and in a pipe alike; --json answers with JSON. On a terminal reasons that are too
 long are cut and `status` is coloured (not with NO_COLOR in the environment). Addresses may stand apart by commas too.
@@ -72,6 +73,14 @@ def build() -> _Parser:
         if name == "add":
             action.add_argument("--comment", default="", metavar="TEXT", help="who or what this is")
             action.add_argument("--duration", metavar="TIME", help="how long the entry holds (default: unlimited)")
+
+    report = _word(words, "report", commands.report, "show what the watcher has seen and decided")
+    report.add_argument("--address", metavar="ADDRESS", help="only of this client, as it was counted")
+    report.add_argument("--rule", metavar="RULE", help="only what this rule counted or decided")
+    for name, meaning in (("since", "from"), ("until", "before")):
+        report.add_argument(f"--{name}", metavar="TIME", help=f"{meaning} then: 2h (ago), 2026-03-01, 2026-03-01T12:00")
+    report.add_argument("--limit", type=int, default=100, metavar="N", help="show at most N, the newest (default 100)")
+    report.add_argument("--events", default=EVENTS, metavar="FILE", help=f"default: {EVENTS}")
 
     _word(words, "status", commands.status, "show whether bans are in force")
     _word(words, "release", commands.release, "take every rule out, also after a reboot, until `stockade resume`")

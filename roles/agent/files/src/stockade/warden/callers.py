@@ -15,14 +15,16 @@ from stockade import protocol
 READS = frozenset({"status", "bans", "why", "whitelist"})
 FOLLOWS = frozenset({"status", "changes"})
 SERVICE_CHANGES = frozenset({"ban", "unban"})
-ROOT_CHANGES = SERVICE_CHANGES | {"permanent_bans", "whitelist_set", "release", "resume"}
+ALARMS = frozenset({"alarm"})
+ROOT_CHANGES = SERVICE_CHANGES | ALARMS | {"permanent_bans", "whitelist_set", "release", "resume"}
 
 
 @dataclass(frozen=True)
 class Caller:
     """One kind of caller: what it may ask, how its sources begin, and its shares.
 
-    These are its longest line (bytes), the most rows in an answer, and the most bans it may ask for in a minute.
+    These are its longest line (bytes), the most rows in an answer, and the most bans and alarms it may ask for in a
+    minute (None: any number).
     """
 
     name: str
@@ -31,6 +33,7 @@ class Caller:
     max_line: int = protocol.MAX_LINE_SERVICE
     max_rows: int = 1000
     bans_per_minute: int | None = None
+    alarms_per_minute: int | None = None
 
     @property
     def trusted(self) -> bool:
@@ -42,7 +45,9 @@ ROOT = Caller("root", READS | FOLLOWS | ROOT_CHANGES, "", protocol.MAX_LINE_ROOT
 # The watcher raises an alarm instead of banning from 200 new bans a minute on: ten times that is a watcher gone wrong.
 # The exchange brings what other hosts banned: several of them under attack at once.
 SERVICES = {
-    "stockade-watcher": Caller("watcher", READS | SERVICE_CHANGES, "watcher/", bans_per_minute=2000),
+    "stockade-watcher": Caller(
+        "watcher", READS | SERVICE_CHANGES | ALARMS, "watcher/", bans_per_minute=2000, alarms_per_minute=20
+    ),
     "stockade-exchange": Caller("exchange", READS | FOLLOWS | SERVICE_CHANGES, "fleet", bans_per_minute=10_000),
     "stockade-notifier": Caller("notifier", FOLLOWS, "?"),
 }

@@ -1,17 +1,18 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bans made and lifted: check with the policy, record in the registry, enforce, in this order."""
+"""Bans made and lifted: check with the policy, record in the registry, enforce, in this order. And alarms: told."""
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from stockade import durations
 from stockade.addresses import Network
-from stockade.protocol import DENIED, REFUSED, ProtocolError
+from stockade.protocol import DENIED, REFUSED, UNAVAILABLE, ProtocolError
 from stockade.warden import requests
 from stockade.warden.callers import Caller
 from stockade.warden.execution import SHOWN, Answer, Execution
@@ -23,7 +24,7 @@ FLEET_LONGEST = 86400  # seconds: what other hosts banned is always timed here
 
 
 class Changes:
-    """The operations `ban` and `unban`."""
+    """The operations `ban`, `unban` and `alarm`."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
@@ -86,6 +87,24 @@ class Changes:
         if not request.check:
             self._execution.carry_out(now, Change(end=list(end.values()), ended_by=f"unban/{caller.name}"))
         return {"changed": bool(end), "total": len(end), "results": results}
+
+    def alarm(self, caller: Caller, request: Request) -> Answer:
+        """Tell followers that something is wrong; nothing else changes. It needs no firewall, only the registry."""
+        if not request.check:
+            self._execution.alarm_quota.take(caller, 1)
+            source = "operator" if caller.trusted else caller.name
+            try:
+                self._registry.record_alarm(
+                    self._execution.now(),
+                    source=source,
+                    origin=self._config.origin,
+                    about=request.about,
+                    text=request.text,
+                )
+            except sqlite3.Error as error:
+                self._execution.noticed(error)
+                raise ProtocolError(UNAVAILABLE, f"NOT recorded: {error}") from None
+        return {"changed": True}
 
     # inside
 

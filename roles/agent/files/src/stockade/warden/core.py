@@ -69,6 +69,7 @@ class Warden:
             "changes": queries.changes,
             "ban": changes.ban,
             "unban": changes.unban,
+            "alarm": changes.alarm,
             "permanent_bans": lists.permanent_bans,
             "whitelist_set": lists.whitelist,
             "release": self._release,

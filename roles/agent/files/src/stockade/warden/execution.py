@@ -43,6 +43,7 @@ class Execution:
         self.config = config
         self.surroundings = surroundings
         self.quota = Quota(monotonic)
+        self.alarm_quota = Quota(monotonic, "alarms")
         self.broken = ""  # what the registry said when it was found broken: only a start can rebuild it
         self.shedding = Shedding(registry, config.origin)
         self._policy: Policy | None = None

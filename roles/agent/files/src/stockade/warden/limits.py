@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Literal
 
 from stockade.addresses import Network
 from stockade.protocol import QUOTA, ProtocolError
@@ -22,18 +23,19 @@ SHED, MERGED = "shed", "merged"
 
 
 class Quota:
-    """Each service's bans in a minute: a bucket that fills steadily and holds one minute's worth.
+    """Each service's bans (or alarms: `what`) in a minute: a bucket that fills steadily and holds one minute's worth.
 
     `monotonic` returns seconds that no clock step moves.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], what: Literal["bans", "alarms"] = "bans") -> None:
         self._monotonic = monotonic
-        self._left: dict[str, tuple[float, float]] = {}  # by caller: bans left, when that was
+        self._what = what
+        self._left: dict[str, tuple[float, float]] = {}  # by caller: how many are left, when that was
 
     def take(self, caller: Caller, count: int) -> None:
-        """Take `count` bans out of the caller's share. Raises ProtocolError(QUOTA) if it has not that many left."""
-        share = caller.bans_per_minute
+        """Take `count` out of the caller's share. Raises ProtocolError(QUOTA) if it has not that many left."""
+        share = caller.bans_per_minute if self._what == "bans" else caller.alarms_per_minute
         if share is None:
             return
         now = self._monotonic()
@@ -42,7 +44,7 @@ class Quota:
         if count > left:
             self._left[caller.name] = left, now
             seconds = int((min(count, share) - left) * 60 / share) + 1
-            raise ProtocolError(QUOTA, f"{caller.name} may ask for {share} bans a minute: ask again in {seconds} s")
+            raise ProtocolError(QUOTA, f"{caller.name} may ask for {share} {self._what} a minute: ask again in {seconds} s")
         self._left[caller.name] = left - count, now
 
 

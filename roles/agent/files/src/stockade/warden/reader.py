@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from stockade.addresses import Network
-from stockade.warden.rows import Ban, Declaration, EndedBan, WhitelistEntry, key_of, network_of
+from stockade.warden.rows import ALARM, Ban, Declaration, EndedBan, WhitelistEntry, key_of, network_of
 
 _FEW = 1000  # networks that are looked up one by one; for more, all are read at once
 COLUMNS = "key, source, origin, id, reason, banned_at, expires_at"
@@ -170,11 +170,7 @@ class Reader:
             "SELECT seq, at, kind, key, source, origin, id, reason, expires_at FROM changes WHERE seq > ?"
             " ORDER BY seq LIMIT ?"
         )
-        names = ("seq", "at", "kind", "network", "source", "origin", "id", "reason", "expires_at")
-        return [
-            dict(zip(names, (*row[:3], str(network_of(row[3])), *row[4:]), strict=True))
-            for row in self._db.execute(query, (seq, limit))
-        ]
+        return [_as_change(row) for row in self._db.execute(query, (seq, limit))]
 
     def last_change(self) -> int:
         """The number of the newest change."""
@@ -201,6 +197,13 @@ class Reader:
     def released(self) -> bool:
         """True after `stockade release`, until `stockade resume`."""
         return bool(self._db.execute("SELECT 1 FROM settings WHERE key = 'released' AND value = 'yes'").fetchone())
+
+
+def _as_change(row: Sequence[Any]) -> dict[str, Any]:
+    names = ("seq", "at", "kind", "network", "source", "origin", "id", "reason", "expires_at")
+    if row[2] == ALARM:
+        return {**dict(zip(names, (*row[:3], None, *row[4:6], "", *row[7:]), strict=True)), "about": row[6]}
+    return dict(zip(names, (*row[:3], str(network_of(row[3])), *row[4:]), strict=True))
 
 
 def _around(network: Network) -> tuple[list[bytes], str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from stockade.warden import schema
 from stockade.warden.reader import COLUMNS, Reader
-from stockade.warden.rows import Ban, Change, key_of
+from stockade.warden.rows import ALARM, NO_NETWORK, Ban, Change, key_of
 
 HISTORY_SECONDS = 90 * 86400
 HISTORY_ROWS = 1_000_000
@@ -168,6 +168,14 @@ class Registry(Reader):
             self._db.execute(
                 "INSERT INTO lists (name, digest, counts, valid_until) VALUES (?, ?, ?, ?)",
                 (change.list_name, declared.digest, json.dumps(declared.counts), declared.valid_until),
+            )
+
+    def record_alarm(self, now: int, *, source: str, origin: str, about: str, text: str) -> None:
+        """Tell followers of an alarm. What it is about stands in the place of the id."""
+        row = (now, ALARM, NO_NETWORK, source, origin, about, text)
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO changes (at, kind, key, source, origin, id, reason) VALUES (?, ?, ?, ?, ?, ?, ?)", row
             )
 
     def tidy(self, now: int) -> bool:

@@ -17,6 +17,7 @@ from stockade.warden.policy import WIDEST_WHITELIST
 
 DEFAULT: Literal["default"] = "default"  # no duration in the request: the configured one
 MAX_ENTRIES = 200_000
+MAX_ABOUT = 64  # characters
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SOURCE = re.compile(r"operator|fleet|(?:watcher|fail2ban|list)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -29,6 +30,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "changes": frozenset({"after", "limit"}),
     "ban": frozenset({"bans", "force", "on_refused", "check"}),
     "unban": frozenset({"networks", "all", "source", "check"}),
+    "alarm": frozenset({"about", "text", "check"}),
     "permanent_bans": frozenset({"list", "entries", "digest", "prune", "force", "on_refused", "check"}),
     "whitelist_set": frozenset({"list", "entries", "digest", "prune", "remove", "renew", "check"}),
     "release": frozenset({"check"}),
@@ -82,6 +84,8 @@ class Request:
     asks_only: bool = False  # a digest without entries: is the list as it was declared by it?
     source: str | None = None
     covering: Network | None = None
+    about: str = ""
+    text: str = ""
     bans: tuple[BanRequest, ...] = ()
     entries: tuple[WhitelistRequest, ...] = ()
     networks: tuple[Network, ...] = ()
@@ -121,6 +125,8 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         asks_only=bool(digest) and "entries" not in message,
         source=_named(message, "source", _SOURCE),
         covering=parse_network(covering) if covering is not None or op == "why" else None,
+        about=_about(message.get("about")) if op == "alarm" else "",
+        text=parse_reason(message.get("text"), "text") if op == "alarm" else "",
         bans=() if whitelist else tuple(_ban(entry, permanent) for entry in entries),
         entries=tuple(map(_whitelisted, entries)) if whitelist else (),
         networks=tuple(parse_network(text) for key in ("networks", "remove") for text in _entries(message, key)),
@@ -189,6 +195,12 @@ def _check_entry(entry: Any, known: frozenset[str]) -> None:
         raise ValueError(f"{str(entry)[:40]!r}: each entry is an object with a network")
     if unknown := entry.keys() - known:
         raise ValueError(f"{str(entry.get('network'))[:80]}: unknown key {sorted(unknown)[0][:40]!r}")
+
+
+def _about(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ABOUT or not value.isprintable():
+        raise ValueError(f"about: 1 to {MAX_ABOUT} printable characters are needed")
+    return value
 
 
 def _flag(message: dict[str, Any], key: str, *, default: bool = False) -> bool:

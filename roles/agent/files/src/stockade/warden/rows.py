@@ -27,6 +27,11 @@ def network_of(key: bytes) -> Network:
     return from_packed(key[:16], key[16])
 
 
+# Where a change is about no network: a key that an older agent can read too, and that nothing banned ever has.
+ALARM = "alarm"
+NO_NETWORK = b"\0" * 16 + b"\x80"
+
+
 class Ban(NamedTuple):
     """One reason why a network is refused; `expires_at` None means permanent."""
 

@@ -22,6 +22,11 @@ Client = tuple[str, ...]
 KEYS = {"address": (32, 128), "ipv6/64": (32, 64), "ipv4/24": (24, 64)}
 DEFAULT_KEY = "ipv6/64"
 SPARED: Client = ()
+# The end of every key of a client that is known from a proxy's header: it counts apart from one with the same address
+# that connects itself, because the kernel can drop only the latter.
+FORWARDED = "@proxy"
+
+_REMEMBERED = 16_384  # texts of addresses
 
 _SHARED_64 = tuple(
     ipaddress.IPv6Network(text)
@@ -40,6 +45,22 @@ class Clients:
         self.kinds = tuple(kinds)
         self._widths = [KEYS[kind] for kind in self.kinds]
         self._own_networks = self._networks_of(own_addresses() if own is None else own)
+        self._known: dict[bytes, Client | None] = {}
+
+    def client(self, text: bytes) -> Client | None:
+        """The client of an address as it stands in a log, None if it is no address. Remembers the last few thousand."""
+        try:
+            return self._known[text]
+        except KeyError:
+            pass
+        try:
+            client = self.resolve(text)
+        except ValueError:  # UnicodeDecodeError too
+            client = None
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[text[:64]] = client  # a longer text is no address, and short again it is none either
+        return client
 
     def refresh(self, own: Iterable[str] | None = None) -> bool:
         """Ask again for the host's own addresses; True if they changed (callers then drop what they remember)."""
@@ -47,6 +68,7 @@ class Clients:
         if networks == self._own_networks:
             return False
         self._own_networks = networks
+        self._known.clear()
         return True
 
     def resolve(self, text: bytes) -> Client:

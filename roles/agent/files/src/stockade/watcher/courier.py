@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from stockade.client import WardenUnavailable
 from stockade.protocol import INTERNAL, QUOTA, UNAVAILABLE, ProtocolError
 from stockade.text import visible
-from stockade.watcher.verdict import Verdict
+from stockade.watcher.verdict import PROXY, Verdict
 
 MAX_PENDING = 10_000  # verdicts
 BATCH = 100  # bans per request: far below the 64 KiB that a service may send
@@ -31,12 +31,14 @@ class Warden(Protocol):
 class Courier:
     """Verdicts on their way. `report(verdict, outcome)` is called once for each that came to an end.
 
-    `late` counts verdicts whose ban would have been over, `dropped` those that found the queue full.
+    `late` counts verdicts whose ban would have been over, `dropped` those that found the queue full, `proxied` those
+    about clients behind a proxy, which are only told unless the warden bans by a `command` too.
     """
 
     def __init__(self, warden: Warden, report: Callable[[Verdict, str], None]) -> None:
         self.late = 0
         self.dropped = 0
+        self.proxied = 0
         self.problem = ""
         self._warden = warden
         self._report = report
@@ -44,6 +46,7 @@ class Courier:
         self._failures = 0
         self._singly = 0  # verdicts to ask about one by one, because a batch with them was refused as a whole
         self._next_attempt = 0.0  # monotonic
+        self._commands: bool | None = None  # whether the warden bans by a command; None: not asked yet
 
     @property
     def pending(self) -> list[Verdict]:
@@ -53,8 +56,8 @@ class Courier:
     def take(self, verdicts: Iterable[Verdict]) -> None:
         """Accept verdicts; the oldest ones go if there are too many."""
         for verdict in verdicts:
-            if verdict.observe:
-                self._report(verdict, "observed")
+            if verdict.held:
+                self._report(verdict, verdict.held)
                 continue
             if len(self._pending) >= MAX_PENDING:
                 self.dropped += 1
@@ -91,9 +94,21 @@ class Courier:
             remaining = verdict.remaining(now)
             if remaining is not None and remaining <= 0:
                 self.late += 1
+            elif verdict.forwarded and not self._by_command():
+                self.proxied += 1
+                self._report(verdict, PROXY)
             else:
                 batch.append(verdict)
         return batch
+
+    def _by_command(self) -> bool:
+        """Whether the warden bans by a command, which may reach a client that is behind a proxy."""
+        if self._commands is None:
+            try:
+                self._commands = "command" in str(self._warden.call("status").get("backend"))
+            except (WardenUnavailable, ProtocolError):
+                return False  # asked again about the next one
+        return self._commands
 
     def _ask(self, batch: list[Verdict], now: int) -> bool:
         """True if the warden decided about the batch, whatever it decided."""

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 _MAX_LINE = 2**22  # bytes: far above what is ever written
 
 

@@ -5,17 +5,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stockade import durations
+from stockade.watcher.clients import FORWARDED
+from stockade.watcher.config.rules import Rule
+
+_COUNTED = {
+    "rate": "requests",
+    "probe": "sensitive requests",
+    "failures": "failed logins",
+    "users": "tries of suspicious names",
+    "text": "messages",
+}
+# Why a verdict is only told: the words of the outcome.
+OBSERVED, STORM, SHARE, EASED, PROXY = (
+    "observed",
+    "held back (storm)",
+    "held back (over the share of all requests)",
+    "held back (eased after a key login)",
+    "observed (behind a proxy, the kernel cannot drop it)",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`count` events between `first` and `last` (epoch seconds of the log) met the threshold of `rule`.
 
-    `duration` is in seconds, None is permanent; it began at `last`, however late the log was read.
+    `duration` is in seconds, None is permanent; it began at `last`, however late the log was read. `held` says why the
+    warden is not asked, empty if it is. `forwarded`: the address stood in a proxy's header.
     """
 
     network: str
@@ -26,8 +45,41 @@ class Verdict:
     maxretry: int
     findtime: int
     duration: int | None
-    observe: bool
+    type: str = "rate"
+    held: str = ""
     note: str = ""
+    forwarded: bool = False
+
+    @classmethod
+    def of(cls, rule: Rule, key: str, *, count: int, first: int, last: int) -> Verdict:
+        """The verdict of a rule about the client with that key."""
+        return cls(
+            network=key.removesuffix(FORWARDED),
+            rule=rule.name,
+            count=count,
+            first=first,
+            last=last,
+            maxretry=rule.maxretry,
+            findtime=rule.findtime,
+            duration=rule.duration,
+            type=rule.type,
+            held=OBSERVED if rule.observe else "",
+            note=rule.reason,
+            forwarded=key.endswith(FORWARDED),
+        )
+
+    def about(self, key: str) -> Verdict:
+        """The same about another client."""
+        return replace(self, network=key.removesuffix(FORWARDED), forwarded=key.endswith(FORWARDED))
+
+    def held_back(self, why: str) -> Verdict:
+        """The same, only told; a verdict that is held back already keeps its first reason."""
+        return self if self.held else replace(self, held=why)
+
+    @property
+    def key(self) -> str:
+        """What its client was counted by."""
+        return self.network + FORWARDED if self.forwarded else self.network
 
     @property
     def id(self) -> str:
@@ -42,7 +94,8 @@ class Verdict:
     @property
     def reason(self) -> str:
         """What happened, in one line, without anything that the client wrote."""
-        seen = f"{self.count} requests in {self.last - self.first + 1}s (threshold {self.maxretry} in {self.findtime}s)"
+        window = f"{self.last - self.first + 1}s (threshold {self.maxretry} in {self.findtime}s)"
+        seen = f"{self.count} {_COUNTED[self.type]} in {window}"
         return f"{self.note}: {seen}" if self.note else seen
 
     def remaining(self, now: int) -> int | None:

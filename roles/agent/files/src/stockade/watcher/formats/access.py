@@ -14,6 +14,7 @@ header that nginx may put first) cannot stand in for the address or the time:
   stands the identd field, which is always `-`. What does not look so is not parsed, whatever could be made of it.
 - Behind a virtual host, a line is not parsed either if another word of it could be the address: a Host header with
   blanks, which nginx logs as `$http_host`, would be such a line.
+- Where the address is a trusted proxy's, the client stands in a quoted field behind the request.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from stockade.watcher.clients import Client, Clients
-
-# What the rules see of a line: time (epoch seconds), client, request (between the quotes), the fields behind it.
-Event = tuple[int, Client, bytes, bytes]
+from stockade.watcher.clients import SPARED, Client, Clients
+from stockade.watcher.config.inputs import Input
+from stockade.watcher.events import Request
+from stockade.watcher.formats.forwarded import Forwarded
 
 _STATUS = frozenset(b" %03d " % status for status in range(1000))
 _MONTHS = {
@@ -37,20 +38,23 @@ _TIME = re.compile(rb"\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([
 _CUT = -len(b"[10/Oct/2000:13:55:36 -0700] ")  # where the time begins, from the opening quote
 _QUOTED = rb'((?:[^"\\]|\\.)*)'  # up to the next plain quote; cannot backtrack
 _LINE = re.compile(_QUOTED + rb'"' + _QUOTED + rb'"(.*)', re.DOTALL)
+_FIELD = re.compile(rb'"' + _QUOTED + rb'"')
+_BLOCK = 128  # lines
 CACHE_LIMIT = 32_768  # entries of each kind, for all inputs together: about 6 MB
 
 
 class AccessFormat:
-    """Parser of access logs, with `vhost` of those that begin with a virtual host.
+    """Parser of access logs. `cache_limit` is how many times, and how many addresses, it remembers."""
 
-    `parsed` and `unparsed` count lines; `cache_limit` is how many times, and how many addresses, it remembers.
-    """
+    kind = "requests"
 
-    def __init__(self, clients: Clients, *, vhost: bool = False, cache_limit: int = CACHE_LIMIT) -> None:
+    def __init__(self, clients: Clients, settings: Input, *, cache_limit: int = CACHE_LIMIT) -> None:
         self.parsed = 0
         self.unparsed = 0
         self._clients = clients
-        self._vhost = vhost
+        self._vhost = settings.vhost
+        self._forwarded = Forwarded(clients, settings.trusted_proxies) if settings.trusted_proxies else None
+        self._header = settings.forwarded - 2  # of the quoted fields behind the request
         self._cache_limit = max(1, cache_limit)
         self._times: dict[bytes, int] = {}
         # `ADDRESS - - ` -> client. So written because it is all that stands before the time in most lines. Never with
@@ -60,21 +64,30 @@ class AccessFormat:
     def forget(self) -> None:
         """Drop what is remembered about clients (after the host's own addresses changed)."""
         self._heads.clear()
+        if self._forwarded is not None:
+            self._forwarded.forget()
 
-    def parse(self, lines: list[bytes]) -> list[Event]:
+    def parse(self, lines: list[bytes]) -> list[Request]:
         """The events of complete lines, in their order; lines that do not parse are counted and left out.
 
         The common case is one split and three look-ups a line, then clients not seen before. Whatever is odd (a quote
         written as `\\"`, a time not seen before) goes through `_parse_slowly`, which knows the same grammar, all of it.
         """
-        events: list[Event] = []
+        events: list[Request] = []
+        for start in range(0, len(lines), _BLOCK):
+            self._parse_block(lines[start : start + _BLOCK], events)
+        return events
+
+    def _parse_block(self, lines: list[bytes], events: list[Request]) -> None:
         times, heads, cut = self._times, self._heads, _CUT
         unparsed, plain = 0, not self._vhost
+        escaped = b"\\" in b"".join(lines)  # one look for all: a look at each request costs a tenth of the whole
         for line in lines:
             try:
                 head, request, fields = line.split(b'"', 2)
                 time, client = times[head[cut:]], heads.get(head[:cut]) if plain else None
-                odd = fields[:5] not in _STATUS or b"\\" in request
+                status = fields[:5]
+                odd = status not in _STATUS or (escaped and b"\\" in request)
             except (ValueError, KeyError):
                 odd = True
             if odd:
@@ -82,24 +95,25 @@ class AccessFormat:
                 if event is None:
                     unparsed += 1
                     continue
-                time, client, request, fields = event
+                time, client, request, status, fields = event
             elif client is None:
                 client = self._client(head[:cut])
                 if client is None:
                     unparsed += 1
                     continue
             if client:
-                events.append((time, client, request, fields))
+                events.append((time, client, request, status, fields))
+            elif self._forwarded is not None and (behind := self._behind(line, fields)):
+                events.append((time, behind, request, status, fields))
         self.parsed += len(lines) - unparsed
         self.unparsed += unparsed
-        return events
 
     def time_of(self, line: bytes) -> int | None:
         """The time of one line (epoch seconds), None if it has none."""
         event = self._parse_slowly(line)
         return None if event is None else event[0]
 
-    def _parse_slowly(self, line: bytes) -> Event | None:
+    def _parse_slowly(self, line: bytes) -> Request | None:
         match = _LINE.fullmatch(line)
         if match is None or match[3][:5] not in _STATUS:
             return None
@@ -108,7 +122,14 @@ class AccessFormat:
         client = self._client(head[:_CUT])
         if time is None or client is None:
             return None
-        return (time, client, match[2], match[3])
+        return (time, client, match[2], match[3][:5], match[3])
+
+    def _behind(self, line: bytes, fields: bytes) -> Client:
+        """Who is behind the trusted proxy that a line names as its client; nobody if the line does not say."""
+        assert self._forwarded is not None
+        headers = _FIELD.findall(fields)
+        peer = line.split(b" ", 2)[self._vhost]
+        return self._forwarded.client(peer, headers[self._header] if len(headers) > self._header else b"") or SPARED
 
     def _time(self, text: bytes) -> int | None:
         known = self._times.get(text)
@@ -147,26 +168,11 @@ class AccessFormat:
         client = self._heads.get(head)
         if client is None:
             try:
-                client = self._clients.resolve(address)
+                trusted = self._forwarded is not None and self._forwarded.is_forwarded(address)
+                client = SPARED if trusted else self._clients.resolve(address)
             except ValueError:  # UnicodeDecodeError too
                 return None
             if len(self._heads) >= self._cache_limit:
                 self._heads.clear()
             self._heads[head] = client
         return client
-
-
-# Files a browser asks for by the dozen while it shows one page.
-STATIC = frozenset(
-    b"css js mjs map wasm png jpg jpeg gif webp avif svg ico bmp tif tiff woff woff2 ttf otf eot "
-    b"mp3 ogg m4a wav mp4 m4v webm m3u8 ts vtt".split()
-)
-
-
-def is_static(request: bytes) -> bool:
-    """True if a request line asks for a static asset: GET or HEAD of a path that ends like one."""
-    words = request.split(b" ", 2)
-    if len(words) < 2 or b"." not in words[1] or words[0] not in (b"GET", b"HEAD"):
-        return False
-    path = words[1].partition(b"?")[0]
-    return path[path.rfind(b".") + 1 :].lower() in STATIC

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two hosts of this scenario, and a client of its own for each test, so that tests do not count each other's
+"""The hosts jail12 and jail13, and a client of its own for each test, so that tests do not count each other's
 failures."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import FLEET, REPOSITORY, Operator
 
@@ -262,9 +262,9 @@ def clients(operator: Operator, *, there: bool) -> None:
     operator.shell("attacker", "sh", "-c", f"printf '%s\\n' {shlex.join(lines)} | ip -force -batch -")
 
 
-def role(*arguments: str, playbook: str) -> subprocess.CompletedProcess[str]:
+def role(*arguments: str, playbook: str, scenario: str = "fail2ban") -> subprocess.CompletedProcess[str]:
     """One run of a playbook of this scenario."""
-    words = ["ansible-playbook", "-i", str(FLEET / "jails.yml"), f"molecule/fail2ban/{playbook}", *arguments]
+    words = ["ansible-playbook", "-i", str(FLEET / "jails.yml"), f"molecule/{scenario}/{playbook}", *arguments]
     return subprocess.run(
         words, cwd=REPOSITORY, env=dict(os.environ), capture_output=True, text=True, timeout=300, check=False
     )
