@@ -14,13 +14,15 @@ from ansible_collections.stockade.fleet.plugins.module_utils._errors import Stoc
 
 
 def value(item: t.Any) -> str:
-    """A boolean, a number, an array of such, or else a string. Raises StockadeError as `quoted` does."""
+    """A boolean, a number, an array or a table of such, or else a string. Raises StockadeError as `quoted` does."""
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
         return str(item)
     if isinstance(item, (list, tuple)):
         return "[%s]" % ", ".join(value(part) for part in item)
+    if isinstance(item, dict):
+        return "{%s}" % ", ".join("%s = %s" % (quoted(str(key)), value(part)) for key, part in sorted(item.items()))
     return quoted(str(item))
 
 

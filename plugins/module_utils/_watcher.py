@@ -11,22 +11,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils import _toml as toml
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_watcher import read_status
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient
 from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import closed, detect, with_detected
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_options import opened_in, render
 
 PROGRAM = "/usr/local/bin/stockade"
 UNIT = "stockade-watcher.service"
-HEADER = "# Managed by the Ansible module stockade.fleet.watcher: changes here are lost.\n"
 MODE = 0o644
-# Where the distributions' web servers log all requests; the one that stands in front of the others first.
-WELL_KNOWN = (("nginx", "/var/log/nginx/access.log"), ("apache", "/var/log/apache2/access.log"))
-RULE_KEYS = (
-    "name", "type", "inputs", "maxretry", "findtime", "duration", "reason", "key", "exclude_static", "observe",
-)  # fmt: skip
-
+ADM = "adm"  # the group that reads logs, and the watcher's
+HEALTH = 12.0  # seconds until a watcher that was started has said how it is
 Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
 
 
@@ -36,6 +35,8 @@ class Paths(t.NamedTuple):
     config: str = "/etc/stockade/watcher.toml"
     state: str = "/var/lib/stockade-watcher"
     program: str = PROGRAM
+    status: str = "/run/stockade-watcher/status.json"
+    fail2ban: str = "/run/fail2ban/fail2ban.sock"
     root: str = "/"
 
 
@@ -45,51 +46,6 @@ class Service(t.NamedTuple):
     installed: bool
     active: bool
     enabled: bool
-
-
-def detect(root: str = "/") -> list[dict[str, str]]:
-    """The access logs of well-known web servers that exist below ``root``."""
-    return [
-        {"name": name, "path": path}
-        for name, path in WELL_KNOWN
-        if os.path.isfile(os.path.join(root, path.lstrip("/")))
-    ]
-
-
-def with_detected(declared: list[dict[str, t.Any]], found: list[dict[str, str]]) -> list[dict[str, t.Any]]:
-    """The declared inputs, and those found that have neither the name nor the path of a declared one."""
-    taken = {entry[key] for entry in declared for key in ("name", "path")}
-    return declared + [entry for entry in found if not taken & {entry["name"], entry["path"]}]
-
-
-def with_front(
-    declared: list[dict[str, t.Any]], found: list[dict[str, str]]
-) -> tuple[list[dict[str, t.Any]], list[str]]:
-    """The declared inputs and the first of those found, and a warning about each other one.
-
-    A server that stands behind another one on the host logs the same requests again: each would count twice.
-    """
-    inputs = with_detected(declared, found[:1])
-    left = with_detected(inputs, found[1:])[len(inputs) :]
-    reason = "%s is not watched: it may have the requests of %s once more; add it to inputs if it has its own clients"
-    return inputs, [reason % (entry["path"], found[0]["path"]) for entry in left]
-
-
-def render(options: dict[str, t.Any], inputs: list[dict[str, t.Any]]) -> str:
-    """The text of watcher.toml; options that are None are left to the watcher."""
-    lines = [HEADER.rstrip("\n")]
-    lines += [
-        "%s = %s" % (key, toml.value(options[key])) for key in ("preset", "lookback") if options.get(key) is not None
-    ]
-    for entry in inputs:
-        lines += ["", "[[input]]", *_table(entry, ("name", "path", "format", "vhost"))]
-    for rule in options.get("rules") or []:
-        lines += ["", "[[rule]]", *_table(rule, RULE_KEYS)]
-    return "\n".join(lines) + "\n"
-
-
-def _table(entry: dict[str, t.Any], keys: t.Sequence[str]) -> list[str]:
-    return ["%s = %s" % (key, toml.value(entry[key])) for key in keys if entry.get(key) is not None]
 
 
 class Watcher:
@@ -112,13 +68,16 @@ class Watcher:
         inputs: list[dict[str, t.Any]] = list(options.get("inputs") or [])
         warnings: list[str] = []
         if options.get("detect"):
-            inputs, warnings = with_front(inputs, detect(self._paths.root))
-        shown = {"inputs": [{"name": entry["name"], "path": entry["path"]} for entry in inputs]}
+            found, warnings = detect(self._run, self._jails(), inputs, self._paths.root)
+            inputs = with_detected(inputs, found)
         if not inputs:
             result = self.absent(check=check, keep_state=True)
-            return dict(result, msg="no access log on this host: there is nothing to watch", **shown), warnings
-        before, after = self._read(), render(options, inputs)
+            return dict(result, msg="no log on this host that is known: there is nothing to watch", inputs=[]), warnings
+        before = self._read()
+        opening = closed(inputs, self._paths.root)
+        after = render(options, inputs, dict(opened_in(before), **opening))
         service = self._service()
+        result: dict[str, t.Any] = {"service": "active", "before": before or "", "after": after}
         if not (os.path.exists(self._paths.program) and service.installed):
             reason = "the agent is not on this host (no %s with %s): apply the role stockade.fleet.agent first" % (
                 self._paths.program,
@@ -126,16 +85,23 @@ class Watcher:
             )
             if not check:
                 raise StockadeError(reason)
-            result = {"changed": True, "service": "active", "before": before or "", "after": after}
-            return dict(result, **shown), [*warnings, "predicted as if the agent were installed: " + reason]
+            warnings = [*warnings, "predicted as if the agent were installed: " + reason]
+            return dict(result, changed=True, inputs=_shown(inputs, {})), warnings
         edited = before != after or self._untidy()
         if before != after:
             self._try(after)
         changed = edited or not (service.active and service.enabled)
+        said: dict[str, t.Any] = {}
         if changed and not check:
-            self._apply(before, after, service, edited)
-        result = {"changed": changed, "service": "active", "before": before or "", "after": after}
-        return dict(result, **shown), warnings
+            self._regroup(dict.fromkeys(opening, ADM))
+            try:
+                said = self._apply(before, after, service, edited)
+            except StockadeError:
+                self._regroup(opening)
+                raise
+        shown = _shown(inputs, said)
+        warnings += ["input %s: %s" % (entry["name"], entry["problem"]) for entry in shown if entry["problem"]]
+        return dict(result, changed=changed, inputs=shown), warnings
 
     def absent(self, *, check: bool, keep_state: bool = False) -> dict[str, t.Any]:
         """Stop the service, remove the configuration and, unless ``keep_state``, what the watcher remembers."""
@@ -149,11 +115,13 @@ class Watcher:
             if service.installed:
                 self._run(["systemctl", "reset-failed", UNIT])  # fails if it had not failed: nothing to do then
             self._write(None)
+            self._regroup(opened_in(before))
             if forget:
                 shutil.rmtree(self._paths.state)
         return {"changed": changed, "service": "stopped", "before": before or "", "after": ""}
 
-    def _apply(self, before: str | None, after: str, service: Service, edited: bool) -> None:
+    def _apply(self, before: str | None, after: str, service: Service, edited: bool) -> dict[str, t.Any]:
+        """Make it live; what the watcher then says about itself. Raises StockadeError; all is as it was by then."""
         try:
             self._write(after)
             self._must(["systemctl", "enable", UNIT], "enable " + UNIT)
@@ -161,9 +129,36 @@ class Watcher:
             self._must(["systemctl", "restart" if edited else "start", UNIT], "start " + UNIT)
             if not self._service().active:
                 raise StockadeError("%s does not stay active" % UNIT)
+            return self._health()
         except (OSError, StockadeError) as error:
             reason = "%s%s" % (error, self._last_words())
             raise StockadeError("%s; %s" % (reason, self._restore(before, service))) from None
+
+    def _health(self) -> dict[str, t.Any]:
+        """What the watcher that was started says about itself. Raises StockadeError if it is silent."""
+        rc, out, _err = self._run(["systemctl", "show", "-P", "MainPID", UNIT])
+        deadline = time.monotonic() + HEALTH
+        while time.monotonic() < deadline:
+            said = read_status(self._paths.status)["status"]
+            if rc == 0 and str(said.get("pid")) == out.strip():
+                return said
+            time.sleep(0.1)
+        raise StockadeError("%s says nothing: no fresh %s" % (UNIT, self._paths.status))
+
+    def _jails(self) -> list[str]:
+        """The jails of the host's fail2ban; none where it does not run."""
+        try:
+            return Fail2banClient(self._paths.fail2ban).jails()
+        except StockadeError:
+            return []
+
+    def _regroup(self, groups: dict[str, t.Any]) -> None:
+        """Give logs to these groups (names or numbers); one that went away meanwhile does not matter."""
+        for path, group in groups.items():
+            try:
+                shutil.chown(os.path.join(self._paths.root, path.lstrip("/")), group=group)
+            except (LookupError, OSError):
+                continue
 
     def _restore(self, before: str | None, service: Service) -> str:
         try:
@@ -226,3 +221,16 @@ class Watcher:
     def _write(self, text: str | None) -> None:
         content = None if text is None else text.encode("utf-8", "surrogateescape")
         replace(self._paths.config, content, mode=MODE)
+
+
+def _shown(inputs: list[dict[str, t.Any]], said: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The inputs in the result, with what the watcher says about each."""
+    problems = {entry.get("name"): entry.get("problem") for entry in said.get("inputs", []) if isinstance(entry, dict)}
+    return [
+        {
+            "name": entry["name"],
+            "path": entry.get("path") or "journal (%s)" % ", ".join(entry.get("journal") or ()),
+            "problem": str(problems.get(entry["name"]) or ""),
+        }
+        for entry in inputs
+    ]

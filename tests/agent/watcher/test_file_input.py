@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from stockade.watcher.clients import Clients
+from stockade.watcher.config import Input
 from stockade.watcher.formats.access import AccessFormat
-from stockade.watcher.inputs import file as module
-from stockade.watcher.inputs.file import MAX_LINE, FileInput
+from stockade.watcher.inputs import source as module
+from stockade.watcher.inputs.file import FileInput
+from stockade.watcher.inputs.lines import MAX_LINE
 from stockade.watcher.inputs.start import offset_of
 
 
@@ -140,7 +142,7 @@ def test_long_lines_are_skipped_and_counted_however_they_come(path: Path) -> Non
             append(path, data[start : start + step])
             lines += drain(source)
             assert source._current is not None
-            assert len(source._current._tail) <= MAX_LINE  # memory is bounded whatever comes
+            assert len(source._current._splitter.tail) <= MAX_LINE  # memory is bounded whatever comes
         assert lines == [b"a", longest, b"b", b"c"]
         assert source.skipped == 2
 
@@ -221,6 +223,6 @@ def test_the_search_for_a_start_gives_up_where_no_line_has_a_time(path: Path, mo
 
 
 def test_time_of_an_access_line(log: Any) -> None:
-    parser = AccessFormat(Clients(own=()))
+    parser = AccessFormat(Clients(own=()), Input("web", path="/x"))
     assert parser.time_of(log.line(log.noon, offset=480)) == log.noon
     assert parser.time_of(b"garbage") is None

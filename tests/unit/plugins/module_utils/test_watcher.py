@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
 import pytest
 
+from ansible_collections.stockade.fleet.plugins.module_utils import _watcher
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._toml import quoted
-from ansible_collections.stockade.fleet.plugins.module_utils._watcher import (
-    HEADER,
-    Paths,
-    Watcher,
-    detect,
-    render,
-    with_detected,
-)
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher import Paths, Watcher
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import detect, with_detected
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_options import HEADER, render
 
 OPTIONS = {
     "inputs": [{"name": "web", "path": "/var/log/nginx/access.log", "format": "access"}],
@@ -38,6 +35,8 @@ class Host:
             config=str(root / "etc" / "watcher.toml"),
             state=str(root / "state"),
             program=str(root / "stockade"),
+            status=str(root / "status.json"),
+            fail2ban=str(root / "fail2ban.sock"),
             root=str(root),
         )
         (root / "etc").mkdir()
@@ -49,6 +48,8 @@ class Host:
         self.checked = []
         self.check_answer = (0, "configuration is valid\n", "")
         self.broken = ()
+        self.said = []
+        self.pid = "77"
 
     def run(self, command):
         self.calls.append(command)
@@ -59,7 +60,11 @@ class Host:
             return rc, out.replace("TMP", command[-1]), err
         if command[0] == "journalctl":
             return 0, "cannot do it\n", ""
+        if command[0] == "/usr/bin/python3":
+            return 0, "", ""
         verb = command[1]
+        if verb == "show" and "-P" in command:
+            return 0, self.pid + "\n", ""
         if verb == "show":
             return 0, "".join("%s=%s\n" % item for item in self.unit.items()), ""
         if verb in self.broken:
@@ -72,6 +77,8 @@ class Host:
             self.unit.update(UnitFileState="disabled", **({"ActiveState": "inactive"} if "--now" in command else {}))
         elif verb in ("start", "restart"):
             self.unit["ActiveState"] = "active"
+            with open(self.paths.status, "w", encoding="ascii") as file:
+                json.dump({"pid": 77, "inputs": self.said}, file)
         elif verb == "stop":
             self.unit["ActiveState"] = "inactive"
         return 0, "", ""
@@ -103,7 +110,7 @@ def host(tmp_path):
 def test_first_run_and_second_run(host):
     result, warnings = host.present()
     assert (result["changed"], result["service"], result["before"], warnings) == (True, "active", "", [])
-    assert result["inputs"] == [{"name": "web", "path": "/var/log/nginx/access.log"}]
+    assert result["inputs"] == [{"name": "web", "path": "/var/log/nginx/access.log", "problem": ""}]
     assert host.config == result["after"]
     assert host.config.startswith(HEADER)
     assert os.stat(host.paths.config).st_mode & 0o7777 == 0o644
@@ -199,15 +206,76 @@ def test_a_host_without_systemd(host):
         host.present()
 
 
+def logs(root, *paths):
+    for path in paths:
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+
+
+def found(host, jails=(), declared=()):
+    inputs, warnings = detect(host.run, jails, list(declared), host.paths.root)
+    return [entry["name"] for entry in inputs], warnings
+
+
 def test_detection(host, tmp_path):
-    assert detect(str(tmp_path)) == []
-    log = tmp_path / "var" / "log" / "nginx" / "access.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("")
-    assert detect(str(tmp_path)) == [{"name": "nginx", "path": "/var/log/nginx/access.log"}]
+    assert found(host) == ([], [])
+    logs(tmp_path, "/var/log/nginx/access.log", "/var/log/nginx/error.log", "/var/log/proftpd/proftpd.log")
+    assert found(host) == (["nginx", "nginx-error", "proftpd"], [])
     result, _warnings = host.present(inputs=[], detect=True)
-    assert result["inputs"] == [{"name": "nginx", "path": "/var/log/nginx/access.log"}]
+    assert result["inputs"][0] == {"name": "nginx", "path": "/var/log/nginx/access.log", "problem": ""}
     assert 'path = "/var/log/nginx/access.log"' in host.config
+
+
+def test_what_a_jail_of_fail2ban_reads_is_left_to_it(host, tmp_path):
+    logs(tmp_path, "/var/log/nginx/access.log", "/var/log/nginx/error.log", "/var/log/proftpd/proftpd.log")
+    logs(tmp_path, "/usr/sbin/sshd", "/var/log/auth.log")
+    assert found(host, jails=["proftpd", "access-rate"]) == (["nginx-error", "sshd"], [])
+    assert found(host, jails=["sshd", "nginx-http-auth"]) == (["nginx", "proftpd"], [])
+
+
+def test_sshd_is_read_from_the_journal_where_it_can_be(host, tmp_path):
+    logs(tmp_path, "/usr/sbin/sshd", "/run/systemd/journal/socket")
+    entries, _warnings = detect(host.run, [], [], host.paths.root)
+    assert entries == [{"name": "sshd", "journal": ["sshd"], "format": "sshd"}]
+    without = lambda command: (1, "", "")  # noqa: E731
+    entries, (warning,) = detect(without, [], [], host.paths.root)
+    assert entries == [] and "python3-systemd" in warning
+    logs(tmp_path, "/var/log/auth.log")
+    entries, _warnings = detect(without, [], [], host.paths.root)
+    assert entries == [{"name": "sshd", "path": "/var/log/auth.log", "format": "sshd"}]
+
+
+def test_what_the_watcher_says_of_an_input_is_a_warning(host):
+    host.said = [{"name": "web", "problem": "/var/log/nginx/access.log: Permission denied"}]
+    result, warnings = host.present()
+    assert warnings == ["input web: /var/log/nginx/access.log: Permission denied"]
+    assert result["inputs"][0]["problem"] == "/var/log/nginx/access.log: Permission denied"
+
+
+def test_a_watcher_that_stays_silent_gets_its_old_configuration_back(host, monkeypatch):
+    monkeypatch.setattr(_watcher, "HEALTH", 0.2)
+    host.present()
+    before = host.config
+    host.pid = "78"
+    with pytest.raises(StockadeError, match="says nothing.*the old configuration is in force again"):
+        host.present(lookback="2h")
+    assert host.config == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to a group")
+def test_a_log_that_is_closed_is_opened_and_closed_again(host, tmp_path, monkeypatch):
+    """Not in check mode; the second run is no change; what was opened otherwise is left alone."""
+    monkeypatch.setattr(_watcher, "ADM", 4)
+    logs(tmp_path, "/var/log/proftpd/proftpd.log", "/var/log/nginx/access.log")
+    log = tmp_path / "var/log/proftpd/proftpd.log"
+    log.chmod(0o640)
+    os.chown(log, 0, 0)
+    assert host.present(check=True, inputs=[], detect=True)[0]["changed"] and log.stat().st_gid == 0
+    assert host.present(inputs=[], detect=True)[0]["changed"] and log.stat().st_gid == 4
+    assert host.present(inputs=[], detect=True)[0]["changed"] is False
+    host.watcher().absent(check=False)
+    assert log.stat().st_gid == 0
 
 
 def test_a_server_behind_another_one_is_not_detected(host, tmp_path):

@@ -28,11 +28,14 @@ _stockade() {
     case $word:$previous in
     *:--duration) choices=(10m 1h 1d 7d 4w permanent) ;;
     *:--why) live=bans ;;
-    check:--*-config | report:--events)
+    check:--*-config | report:--events | replay:--config)
         compopt -o default 2>/dev/null || :
         return
         ;;
-    report:--since | report:--until) choices=(1h 24h 7d) ;;
+    replay:--preset) choices=(default strict original) ;;
+    replay:--sort) choices=(time spared) ;;
+    replay:--format) choices=(access access-json sshd proftpd proftpd-json nginx-error apache-error) ;;
+    report:--since | report:--until | replay:--since | replay:--until) choices=(1h 24h 7d) ;;
     report:--address) live=bans ;;
     *:--reason | *:--comment | *:--source | *:--limit | *:--list | *:--rule) return ;;
     ban:*) choices=(--duration --reason --force) ;;
@@ -54,7 +57,7 @@ _stockade() {
     check:*) choices=(--warden-config --watcher-config) ;;
     report:*) choices=(--address --rule --since --until --limit --events) ;;
     status:* | release:* | resume:*) ;;
-    :*) choices=(ban unban bans whitelist report status release resume check --version) ;;
+    :*) choices=(ban unban bans whitelist report replay status release resume check --version) ;;
     *) return ;;
     esac
     case $previous in

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from stockade import __version__
-from stockade.cli import commands
+from stockade.cli import commands, replay
 from stockade.text import visible
 
 CONFIGS = {"warden": "/etc/stockade/warden.toml", "watcher": "/etc/stockade/watcher.toml"}
@@ -82,6 +82,7 @@ def build() -> _Parser:
     report.add_argument("--limit", type=int, default=100, metavar="N", help="show at most N, the newest (default 100)")
     report.add_argument("--events", default=EVENTS, metavar="FILE", help=f"default: {EVENTS}")
 
+    replay.declare(_word(words, "replay", replay.run, replay.SUMMARY))
     _word(words, "status", commands.status, "show whether bans are in force")
     _word(words, "release", commands.release, "take every rule out, also after a reboot, until `stockade resume`")
     _word(words, "resume", commands.resume, "put every rule back after `stockade release`")

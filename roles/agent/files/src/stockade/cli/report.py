@@ -11,67 +11,75 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from stockade import durations
 from stockade.addresses import parse_network
 from stockade.cli.tables import moment, table
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
-from stockade.watcher.eventquery import NoEvents, events
+from stockade.watcher.eventquery import NoEvents, Question, events
 
 COLUMNS = ("time", "address", "what", "times", "rule", "user", "text")
+MAX_LIMIT = 100_000
+UNKNOWN = "(no account)"  # a name was tried that is not kept
 
 
 def report(options: argparse.Namespace) -> int:
-    """`stockade report`. Raises ProtocolError for what cannot be understood, OSError for what cannot be read."""
-    address = None if options.address is None else _address(options.address)
-    since, until = (_time(text) for text in (options.since, options.until))
+    """`stockade report`. Raises ProtocolError for what cannot be understood."""
+    question = _question(options)
     try:
-        found = events(
-            Path(options.events), address=address, rule=options.rule, since=since, until=until, limit=options.limit
-        )
+        found = events(Path(options.events), question)
     except NoEvents as error:
         print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
         return 1
+    more = len(found) > options.limit
+    found = found[: options.limit]
     if options.json:
-        rows = [{**row, "time": _iso(row["at"])} for row in found]
-        print(json.dumps({"events": rows, "truncated": len(rows) == options.limit}, indent=2))
+        answer = {"events": [{**row, "time": _iso(row["at"])} for row in found], "truncated": more}
+        print(json.dumps(answer, indent=2 if sys.stdout.isatty() else None))
         return 0
-    if not found:
-        print("no such events")
-        return 0
-    print("\n".join(table(COLUMNS, [_row(row) for row in found])))
-    if len(found) == options.limit:
+    lines = table(COLUMNS, [_row(row) for row in found]) if found else ["no such events"]
+    print("\n".join(lines))
+    if more:
         print(f"… the newest {options.limit}; --limit shows more")
     return 0
 
 
-def _row(row: dict[str, object]) -> tuple[str, ...]:
-    cells = (row["address"], row["kind"], row["count"], row["rule"], row["user"] or "", row["text"])
-    return (moment(int(str(row["at"]))), *(visible(str(cell)) for cell in cells))
+def _question(options: argparse.Namespace) -> Question:
+    """What is asked for, one more than is shown."""
+    if not 1 <= options.limit <= MAX_LIMIT:
+        raise ProtocolError(INVALID, f"--limit: a number from 1 to {MAX_LIMIT} is needed")
+    try:
+        address = None if options.address is None else parse_network(options.address)
+    except ValueError as error:
+        raise ProtocolError(INVALID, str(error)) from None
+    since, until = _time(options.since), _time(options.until)
+    if since is not None and until is not None and since >= until:
+        raise ProtocolError(INVALID, "--until lies before --since")
+    return Question(address=address, rule=options.rule, since=since, until=until, limit=options.limit + 1)
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    user = UNKNOWN if row["user"] is None else row["user"]
+    cells = [visible(str(cell)) for cell in (row["address"], row["kind"], row["count"], row["rule"], user)]
+    return (moment(row["at"]), *cells, visible(row["text"], 5000))
 
 
 def _iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _address(text: str) -> str:
-    try:
-        return str(parse_network(text))
-    except ValueError as error:
-        raise ProtocolError(INVALID, str(error)) from None
-
-
 def _time(text: str | None) -> int | None:
-    """Epoch seconds of `2026-03-01`, `2026-03-01T12:00` (this host's time) or `2h` (so long ago)."""
+    """Epoch seconds of `2026-03-01`, `2026-03-01T12:00` (this host's time unless it says) or `2h` (so long ago)."""
     if text is None:
         return None
     try:
         seconds = durations.parse(text)
     except ValueError:
-        pass
-    else:
-        return None if seconds is None else int(time.time()) - seconds
+        seconds = None
+    if seconds is not None:
+        return int(time.time()) - seconds
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError, OSError):

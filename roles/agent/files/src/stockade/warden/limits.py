@@ -44,7 +44,8 @@ class Quota:
         if count > left:
             self._left[caller.name] = left, now
             seconds = int((min(count, share) - left) * 60 / share) + 1
-            raise ProtocolError(QUOTA, f"{caller.name} may ask for {share} {self._what} a minute: ask again in {seconds} s")
+            allowed = f"{caller.name} may ask for {share} {self._what} a minute"
+            raise ProtocolError(QUOTA, f"{allowed}: ask again in {seconds} s")
         self._left[caller.name] = left - count, now
 
 

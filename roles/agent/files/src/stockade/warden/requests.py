@@ -39,7 +39,13 @@ _FIELDS: dict[str, frozenset[str]] = {
 _LISTED_KEYS = frozenset({"network", "duration", "expires_at", "reason"})
 _BAN_KEYS = _LISTED_KEYS | {"source", "id", "origin"}
 _WHITELIST_KEYS = frozenset({"network", "duration", "expires_at", "comment"})
-_VERBS = {"ban": "ban ", "permanent_bans": "ban ", "unban": "unban ", "whitelist_set": "whitelist "}
+_VERBS = {
+    "ban": "ban ",
+    "permanent_bans": "ban ",
+    "unban": "unban ",
+    "whitelist_set": "whitelist ",
+    "alarm": "tell an alarm: ",
+}
 
 
 class BanRequest(NamedTuple):
@@ -126,7 +132,7 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         source=_named(message, "source", _SOURCE),
         covering=parse_network(covering) if covering is not None or op == "why" else None,
         about=_about(message.get("about")) if op == "alarm" else "",
-        text=parse_reason(message.get("text"), "text") if op == "alarm" else "",
+        text=_alarm_text(message.get("text")) if op == "alarm" else "",
         bans=() if whitelist else tuple(_ban(entry, permanent) for entry in entries),
         entries=tuple(map(_whitelisted, entries)) if whitelist else (),
         networks=tuple(parse_network(text) for key in ("networks", "remove") for text in _entries(message, key)),
@@ -201,6 +207,12 @@ def _about(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ABOUT or not value.isprintable():
         raise ValueError(f"about: 1 to {MAX_ABOUT} printable characters are needed")
     return value
+
+
+def _alarm_text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("text: 1 to 200 characters are needed")
+    return parse_reason(value, "text")
 
 
 def _flag(message: dict[str, Any], key: str, *, default: bool = False) -> bool:

@@ -15,6 +15,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stockade.addresses import NetworkIndex, parse_network
+
 # One client: what it is counted and banned by, one text for each kind of key that the rules use; empty if it is never
 # banned (loopback and the like).
 Client = tuple[str, ...]
@@ -46,6 +48,21 @@ class Clients:
         self._widths = [KEYS[kind] for kind in self.kinds]
         self._own_networks = self._networks_of(own_addresses() if own is None else own)
         self._known: dict[bytes, Client | None] = {}
+        self._spared: frozenset[str] = frozenset()
+        self._whitelist = NetworkIndex(())
+
+    def spare(self, networks: Iterable[str]) -> bool:
+        """Take over whom the warden never bans: these do not count. True if that changed (see `refresh`).
+
+        Raises ValueError for what is no network.
+        """
+        found = frozenset(networks)
+        if found == self._spared:
+            return False
+        self._whitelist = NetworkIndex(parse_network(text) for text in found)
+        self._spared = found
+        self._known.clear()
+        return True
 
     def client(self, text: bytes) -> Client | None:
         """The client of an address as it stands in a log, None if it is no address. Remembers the last few thousand."""
@@ -73,6 +90,8 @@ class Clients:
 
     def resolve(self, text: bytes) -> Client:
         """The client of an address as it stands in a log. Raises ValueError if it is no address."""
+        if self._spared and self._whitelist.around(parse_network(text.decode("ascii"))) is not None:
+            return SPARED
         if b":" not in text:
             return self._ipv4(text.decode("ascii"))
         if b"%" in text:

@@ -101,6 +101,14 @@ class Courier:
                 batch.append(verdict)
         return batch
 
+    def whitelist(self) -> list[str] | None:
+        """Whom the warden never bans, None if it does not say."""
+        try:
+            entries = self._warden.call("whitelist").get("entries", [])
+            return [str(entry["network"]) for entry in entries]
+        except (WardenUnavailable, ProtocolError, AttributeError, KeyError, TypeError):
+            return None
+
     def _by_command(self) -> bool:
         """Whether the warden bans by a command, which may reach a client that is behind a proxy."""
         if self._commands is None:

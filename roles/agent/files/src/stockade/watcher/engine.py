@@ -19,6 +19,7 @@ from stockade.watcher.config.rules import USER
 from stockade.watcher.easing import Eased
 from stockade.watcher.events import JournalFormat, Message, Request
 from stockade.watcher.rules import Judge, MessageJudge, RequestJudge, judges_of
+from stockade.watcher.rules.messages import Messages
 from stockade.watcher.rules.probes import Probes
 from stockade.watcher.rules.tally import MAX_TRACKED, Tally
 from stockade.watcher.rules.windows import LATEST
@@ -125,6 +126,11 @@ class Engine:
                 verdicts += judge.feed(events, name)
         if self._witness:
             self.seen += [(name, self._rules_about(event, name), event) for event in events]
+            for judge in self.judges:
+                if isinstance(judge, Messages):
+                    about = ((key, event, self._rules_about(event, name)) for key, event in judge.first)
+                    self.seen += [(name, rules, event._replace(kind="first", text=key)) for key, event, rules in about]
+                    judge.first.clear()
         verdicts = self.breaker.judged(verdicts, name)
         return self.eased.judged(verdicts) if self.eased else verdicts
 
@@ -153,9 +159,15 @@ class Engine:
         for tally in self.tallies:
             tally.forget_future(now + FUTURE)
 
-    def refresh_clients(self) -> None:
-        """Notice that the host got or lost addresses."""
-        if self.clients.refresh():
+    def refresh_clients(self, whitelist: Iterable[str] | None = None) -> None:
+        """Notice that the host got or lost addresses, and whom the warden never bans (None: not known now).
+
+        Raises ValueError for what is no network.
+        """
+        changed = self.clients.refresh()
+        if whitelist is not None:
+            changed |= self.clients.spare(whitelist)
+        if changed:
             for parser in self.formats.values():
                 parser.forget()
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from stockade.watcher.config import Config, Input
 from stockade.watcher.engine import FUTURE, Engine
-from stockade.watcher.events import Message, Request
+from stockade.watcher.events import Format, Message, Request
 from stockade.watcher.replay_bans import Banned, Ledger
 from stockade.watcher.replay_guess import dated
 from stockade.watcher.replay_logs import Log
@@ -31,16 +31,23 @@ Told = Callable[[], None]
 
 
 class Watched(Engine):
-    """An engine whose events somebody looks at: `found` has those that the last call judged."""
+    """An engine whose events somebody looks at."""
 
-    found: Sequence[Request | Message] = ()
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._found: Sequence[Request | Message] = ()
+
+    def taken(self) -> Sequence[Request | Message]:
+        """The events that the last `feed` judged, once."""
+        found, self._found = self._found, ()
+        return found
 
     def _judge_requests(self, events: list[Request], name: str) -> list[Verdict]:
-        self.found = events
+        self._found = events
         return super()._judge_requests(events, name)
 
     def _judge_messages(self, events: list[Message], name: str) -> list[Verdict]:
-        self.found = events
+        self._found = events
         return super()._judge_messages(events, name)
 
 
@@ -80,7 +87,7 @@ class Replay:
 
     def busiest(self, count: int) -> list[tuple[str, int]]:
         """The clients of which most came, and how much that was."""
-        return self._counts[0].most_common(count)
+        return self._counts[0].most_common(count) if self._counts else []
 
     def run(self, told: Told = lambda: None) -> None:
         """Read all logs; `told` is called after each chunk. Raises LogError; what was read until then counts."""
@@ -112,17 +119,17 @@ class Replay:
             else:
                 log.close()
 
-    def _parser(self, log: Log):  # type: ignore[no-untyped-def]
+    def _parser(self, log: Log) -> Format:
         assert log.entry is not None
         return self.engine.formats[log.entry.name]
 
     def _cut(self, lines: list[bytes], log: Log, limit: int) -> int:
         """How many of these lines are not later than `limit`, in a log whose times ascend."""
+        time_of = self._parser(log).time_of
+        last = next((found for line in lines[:-_TIMELESS:-1] if (found := time_of(line)) is not None), 0)
+        if last <= limit:
+            return len(lines)
         low, high = 0, len(lines)
-        if (self._time_at(lines, max(0, high - _TIMELESS), log) or 0) <= limit:
-            last = next((t for line in lines[: -_TIMELESS : -1] if (t := self._parser(log).time_of(line))), 0)
-            if last <= limit:
-                return high
         while low < high:
             middle = (low + high) // 2
             if (self._time_at(lines, middle, log) or 0) <= limit:
@@ -134,20 +141,20 @@ class Replay:
     def _time_at(self, lines: list[bytes], start: int, log: Log) -> int | None:
         """The time of the first line from there on that has one."""
         time_of = self._parser(log).time_of
-        return next((t for line in lines[start : start + _TIMELESS] if (t := time_of(line)) is not None), None)
+        return next((found for line in lines[start : start + _TIMELESS] if (found := time_of(line)) is not None), None)
 
     def _feed(self, lines: list[bytes], log: Log) -> None:
         if not lines:
             return
         assert log.entry is not None
-        parser, engine = self.engine.formats[log.entry.name], self.engine
-        engine.found, before = (), parser.unparsed
+        parser, engine = self._parser(log), self.engine
+        before = parser.unparsed
         verdicts = engine.feed(lines, source=log.entry.name, now=self._now, not_before=self._since)
         log.lines += len(lines)
         log.unparsed += parser.unparsed - before
         engine.seen.clear()
-        if engine.found:
-            self._count(engine.found, parser.kind, verdicts)
+        if events := engine.taken():
+            self._count(events, parser.kind, verdicts)
 
     def _count(self, events: Sequence[Request | Message], kind: str, verdicts: list[Verdict]) -> None:
         first, last = events[0][0], events[-1][0]
@@ -175,15 +182,19 @@ class Replay:
         active, ledger, spared = self.ledger.active, self.ledger, 0
         later = {id(record): 0 for record in fresh}
         for event in events:
-            for key in event[1]:
-                record = active.get(key)
-                if record is not None:
-                    if event[0] > record.verdict.last and id(record) in later:
+            if active.keys().isdisjoint(event[1]):
+                continue
+            records = [active[key] for key in dict.fromkeys(event[1]) if key in active]
+            for record in records:
+                if event[0] > record.verdict.last:
+                    if id(record) in later:
                         later[id(record)] += 1
-                    if (term := record.term_at(event[0])) is not None:
-                        ledger.spare(record, term)
-                        spared += 1
-                    break
+                elif id(record) not in later:  # the rest of the second in which it was banned
+                    record.before += 1
+            held = next(((record, term) for record in records if (term := record.term_at(event[0])) is not None), None)
+            if held is not None:
+                ledger.spare(*held)
+                spared += 1
         for record in fresh:
             all_of_it = max(counts[record.verdict.network] for counts in self._counts)
             record.before = all_of_it - later[id(record)]

@@ -38,7 +38,7 @@ class Term:
 class Banned:
     """A client that would have been banned: the verdict of its first ban, and all its `terms`.
 
-    `before` is how much of it came until then, `spared` what would not have arrived.
+    `before` is how much of it came until then, that second included, `spared` what would not have arrived.
     """
 
     verdict: Verdict
@@ -155,7 +155,8 @@ class Ledger:
         since = verdict.last - settings.repeat_window
         repeats = sum(term.end is not None and since < term.end <= verdict.last for term in record.terms)
         longest = settings.longest_duration or durations.LONGEST
-        return max(verdict.duration, min(verdict.duration * settings.repeat_factor ** min(repeats, 32), longest))
+        longer = verdict.duration * int(settings.repeat_factor ** min(repeats, 32))
+        return max(verdict.duration, min(longer, longest))
 
 
 def _refused(network: str) -> str:

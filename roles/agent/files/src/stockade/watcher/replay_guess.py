@@ -51,7 +51,9 @@ def guess(log: Log, ways: Sequence[Input], *, sure: bool = False) -> bool:
         if best is None or rank > best:
             best, log.entry = rank, entry
             log.first = next((time for line in log.sample if (time := parser.time_of(line)) is not None), None)
-    return sure or not log.sample or (best is not None and best[0] * 2 > len(log.sample))
+    fits = best is not None and best[0] * 2 > len(log.sample)
+    log.sample = log.sample[:1]  # for whoever has to show what it looks like
+    return sure or fits or not log.sample
 
 
 def dated(parser: Format, log: Log) -> None:

@@ -16,14 +16,15 @@ from collections.abc import Callable
 from typing import IO, cast
 
 from stockade.watcher.config import Input
-from stockade.watcher.inputs.file import CHUNK, MAX_LINE
+from stockade.watcher.inputs.lines import Splitter
 
 STDIN = "-"
+CHUNK = 256 * 1024  # bytes read at once
 SAMPLE = 400  # lines that tell what a log is
 _SAMPLE_BYTES = 1 << 20
 _MAGIC: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
     (b"\x1f\x8b", lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw))),
-    (b"\xfd7zXZ\0", lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw))),
+    (b"\xfd7zXZ\0", lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw))),  # noqa: SIM115
     (b"BZh", lambda raw: cast("IO[bytes]", bz2.BZ2File(raw))),
 )
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
@@ -48,6 +49,12 @@ class _Counted(io.RawIOBase):
         self.done += count or 0
         return count
 
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
     def close(self) -> None:
         self._file.close()
         super().close()
@@ -67,14 +74,11 @@ class Log:
         self.entry: Input | None = None
         self.first: int | None = None
         self.lines = self.unparsed = self.skipped = 0
-        self.size: int | None = None  # bytes as they are on the disk; None where nobody knows
-        self.changed: int | None = None  # epoch seconds of the last change
         self._raw: _Counted | None = None
         self._done = 0
-        self.sample: list[bytes] = []
         self._held: list[bytes] = []  # read for the sample, and still to be given out
         try:
-            self._open()
+            status = self._open()
             size = 0
             while len(self._held) < SAMPLE and size < _SAMPLE_BYTES and (lines := self._next()):
                 self._held += lines
@@ -82,6 +86,9 @@ class Log:
         except _BROKEN as error:
             raise self._error(error) from None
         self.sample = self._held[:SAMPLE]
+        regular = path != STDIN and stat.S_ISREG(status.st_mode)
+        self.size = status.st_size if regular else None  # bytes on the disk; None for what can be read once only
+        self.changed = int(status.st_mtime) if regular else None  # epoch seconds
         if self.size is not None:  # there may be more of them than a process may have open
             self.close()
             self.skipped, self._held = 0, []
@@ -126,12 +133,9 @@ class Log:
             self._raw.close()
             self._raw = None
 
-    def _open(self) -> None:
+    def _open(self) -> os.stat_result:
         number = os.dup(0) if self.path == STDIN else os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         file = io.FileIO(number, "rb")
-        status = os.fstat(number)
-        if stat.S_ISREG(status.st_mode) and self.path != STDIN:
-            self.size, self.changed = status.st_size, int(status.st_mtime)
         self._raw = _Counted(file)
         self._buffered = io.BufferedReader(self._raw, CHUNK)
         head = self._buffered.peek(8)
@@ -141,23 +145,14 @@ class Log:
             if head.startswith(magic):
                 self._file = unpack(self._buffered)
                 self._read = self._file.read
-        self._tail, self._skipping = b"", False
+        self._splitter = Splitter()
+        return os.fstat(number)
 
     def _next(self) -> list[bytes]:
         while data := self._read(CHUNK):
-            if self._skipping:
-                _skipped, newline, data = data.partition(b"\n")
-                if not newline:
-                    continue
-                self._skipping = False
-            *lines, self._tail = (self._tail + data).split(b"\n")
-            if len(self._tail) > MAX_LINE:
-                self._tail, self._skipping = b"", True
-                self.skipped += 1
-            if lines and max(map(len, lines)) > MAX_LINE:
-                kept = [line for line in lines if len(line) <= MAX_LINE]
-                self.skipped += len(lines) - len(kept)
-                lines = kept
+            before = self._splitter.skipped
+            lines = self._splitter.feed(data)
+            self.skipped += self._splitter.skipped - before
             if lines:
                 return lines
         return []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import gc
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 from stockade import service
 from stockade.client import Client
 from stockade.config import ConfigError
+from stockade.durations import human
 from stockade.protocol import SOCKET
 from stockade.watcher import config as configuration
 from stockade.watcher import state
@@ -64,6 +66,7 @@ class Service:
         self._witness = Witness(config, state_dir / "events.db" if state_dir else None)
         self._reporter = Reporter(warden, runtime_dir, started=self._started)
         self._dirty = False
+        self._busy = False
         self._save_due = 0.0
         self._due: dict[str, float] = {}
         self.reading = self._restore()
@@ -97,17 +100,14 @@ class Service:
             self.engine.clock_set_back(now)
             self.reading.not_after(now - self.engine.config.lookback)
         self._last_now = now
-        busy = sum(self._read(name, now) for name in self.reading.inputs) > 0
+        if self._every("housekeeping", HOUSEKEEPING):
+            self._keep_house(now)
+        self._busy = busy = sum(self._read(name, now) for name in self.reading.inputs) > 0
         if answered := self.courier.deliver(now=now, monotonic=time.monotonic()):
             self._save_due = min(self._save_due, time.monotonic() + 1)
         self._problems.set("warden", self.courier.problem)
         if (self._dirty or self.reading.touched) and time.monotonic() >= self._save_due:
             self.save()
-        if self._every("housekeeping", HOUSEKEEPING):
-            gc.collect()
-            self.engine.refresh_clients()
-            if not busy:
-                self.engine.sweep(now)
         if self._every("events", EVENTS):
             self._problems.set("events", self._witness.flush(now))
         if self._every("status", STATUS):
@@ -125,6 +125,7 @@ class Service:
         header, before = self._header(), self.engine
         self.engine = Engine(config, witness=config.events.days > 0)
         self.engine.load(header["rules"], before.records())
+        self._due.pop("housekeeping", None)  # the new engine does not know the whitelist yet
         self.reading.close()
         self.reading = self._open(header["inputs"])
         self._witness.configure(config)
@@ -152,6 +153,16 @@ class Service:
         self.courier.take(verdicts)
         self._problems.set(f"input {name}", self.reading.inputs[name].problem)
         return more
+
+    def _keep_house(self, now: int) -> None:
+        """Forget what is over; ask the kernel for own addresses and the warden for whom it never bans."""
+        gc.collect()
+        if not self._busy:
+            self.engine.sweep(now)
+        try:
+            self.engine.refresh_clients(self.courier.whitelist())
+        except ValueError as error:  # in the warden's answer; the warden itself refuses all the same
+            self._problems.set("whitelist", f"the warden's whitelist: {error}")
 
     def _report(self, verdict: Verdict, outcome: str) -> None:
         self._dirty = True
@@ -232,6 +243,10 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         log(ERROR, str(error))
         return 2
+    lock = _locked(options.state_dir)
+    if lock is None:
+        log(ERROR, f"another watcher runs with {options.state_dir}")
+        return 1
     watcher = Service(
         config,
         warden=Client(options.socket, timeout=WARDEN_TIMEOUT),
@@ -242,8 +257,24 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_signal: setattr(watcher, "stopping", True))
     signal.signal(signal.SIGINT, lambda *_signal: setattr(watcher, "stopping", True))
     signal.signal(signal.SIGHUP, lambda *_signal: setattr(watcher, "reload_wanted", True))
+    for entry in config.inputs:
+        log(INFO, f"input {entry.name}: {entry.place} ({entry.format})")
+    thresholds = (f"{rule.name} {rule.maxretry} in {human(rule.findtime)}" for rule in config.rules)
+    log(INFO, f"rules: {', '.join(thresholds)}")
     watcher.run()
     return 0
+
+
+def _locked(directory: Path | None) -> int | None:
+    """A lock that ends with the process, so that two never write one state; None if somebody else has it."""
+    descriptor = os.open(directory or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if directory is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _directory(variable: str) -> Path | None:

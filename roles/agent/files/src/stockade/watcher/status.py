@@ -120,6 +120,8 @@ def rule_status(engine: Engine) -> list[dict[str, Any]]:
             "name": rule.name,
             "type": rule.type,
             "observe": rule.observe,
+            "maxretry": rule.maxretry,
+            "findtime": rule.findtime,
             "tracked": tally.tracked,
             "verdicts": tally.verdicts[rule.name],
             "shed": tally.shed,

@@ -39,8 +39,10 @@ def write(path: Path, status: dict[str, Any]) -> str:
     """Replace the textfile at once; what went wrong, empty if nothing did."""
     temporary = path.with_name(path.name + ".new")
     try:
-        temporary.write_text(render(status), encoding="ascii")
-        os.chmod(temporary, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with open(os.open(temporary, flags, 0o644), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(render(status))
         os.replace(temporary, path)
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"

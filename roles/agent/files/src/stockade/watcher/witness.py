@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import pwd
+import time
 from pathlib import Path
 
 from stockade.watcher.config import Config
@@ -15,6 +16,8 @@ from stockade.watcher.eventlog import EventLog
 from stockade.watcher.journal import INFO, log
 from stockade.watcher.verdict import Verdict
 
+_MAX_TOLD = 20  # first sights that are told in a minute
+
 
 class Witness:
     """Keeps events as the configuration says; nothing without a path, or with events kept for no day."""
@@ -22,6 +25,7 @@ class Witness:
     def __init__(self, config: Config, path: Path | None) -> None:
         self._path = path
         self._log: EventLog | None = None
+        self._told_from, self._told = 0.0, 0
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -40,6 +44,9 @@ class Witness:
     def take(self, engine: Engine) -> None:
         """Take out of the engine what it has seen."""
         for source, rule, event in engine.seen:
+            if event.kind == "first":
+                self._tell_first(source, rule, event.text)
+                continue
             if event.kind == "eased":
                 log(INFO, f"eased address={event.text} user={event.user!r} until the time of its login is over")
             if self._log is not None:
@@ -54,6 +61,15 @@ class Witness:
                     count=event.count,
                 )
         engine.seen.clear()
+
+    def _tell_first(self, source: str, rules: str, address: str) -> None:
+        """Say that a client is counted from now on; so many a minute, a journal is no place for a flood."""
+        now = time.monotonic()
+        if now - self._told_from >= 60:
+            self._told_from, self._told = now, 0
+        self._told += 1
+        if self._told <= _MAX_TOLD:
+            log(INFO, f"first address={address} input={source} rules={rules.replace(' ', ',')}")
 
     def verdict(self, verdict: Verdict, outcome: str) -> None:
         """Keep what was decided and what came of it."""

@@ -49,8 +49,9 @@ class Rule:
 
     What follows `inputs` (empty: all that suit) belongs to one type: `rate` counts requests (`status` such as `404`,
     `4xx`, `400-404`; `path` with `*` for anything; `agent` parts of the user agent), `probe` distinct sensitive
-    requests (`paths` more of them, `wide` the longer list), `failures` failed logins, `users` tries of `names`, `text`
-    messages that `start` so or hold a text `anywhere`. `must_match` and `must_not_match`: sample lines.
+    requests (`paths` more of them, from the root or, without `/`, anywhere; `wide` the longer list), `failures` failed
+    logins, `users` tries of `names`, `text` messages that `start` so or hold a text `anywhere`. `must_match` and
+    `must_not_match`: sample lines.
     """
 
     name: str
@@ -144,8 +145,8 @@ def _check_probe(rule: Rule, where: str) -> None:
     for text in rule.probes:
         one_of(text, PROBES, f"{where}: probes")
     for text in rule.paths:
-        if not text.startswith("/") or not text.isprintable():
-            raise ConfigError(f"{where}: paths: {text!r} can never be one: a path begins with /")
+        if not text.strip("/*") or not text.isprintable() or any(char in text for char in " ?#%"):
+            raise ConfigError(f"{where}: paths: {text!r} is none (examples: /backup.tar, .env, wp-config.php*)")
     if rule.paths and "path" not in rule.probes:
         raise ConfigError(f"{where}: paths cannot count: probes leaves paths out")
 

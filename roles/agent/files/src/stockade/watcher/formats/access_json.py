@@ -32,11 +32,11 @@ import re
 from typing import Any
 
 from stockade.watcher.clients import SPARED, Client, Clients
-from stockade.watcher.config.inputs import Input
+from stockade.watcher.config.inputs import ROLES, Input
 from stockade.watcher.events import Request
 from stockade.watcher.formats.forwarded import Forwarded, without_port
 from stockade.watcher.formats.instants import Instants
-from stockade.watcher.formats.jsonlines import Objects, Places, keys_of, steps, value_at
+from stockade.watcher.formats.jsonlines import Lookup, Objects, Places, steps, value_at
 
 _DIALECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "": {},
@@ -80,6 +80,8 @@ _ODD_BYTE = re.compile(rb'[\x00-\x1f"\\\x7f]')
 _REMEMBERED = 8192  # addresses
 _BEHIND: Client = ("behind a proxy",)  # stands for the peers whose header is asked
 _NOTHING: Request = (0, SPARED, b"", b"", b"")  # a line that is none of a request
+# The roles of which every line is asked.
+_READ = ("time", "address", "status", "method", "uri", "protocol", "request", "agent")
 _CADDY_LOGGER = "http.log.access"
 
 
@@ -95,11 +97,11 @@ class AccessJsonFormat:
         self._caddy = settings.dialect == "caddy"
         self._forwarded = Forwarded(clients, settings.trusted_proxies) if settings.trusted_proxies else None
         places = _places(settings)
-        self._time, self._address, self._status = (places[role] for role in ("time", "address", "status"))
-        self._method, self._uri, self._protocol = (places[role] for role in ("method", "uri", "protocol"))
-        self._request, self._agent, self._header = (places[role] for role in ("request", "agent", "forwarded"))
-        keys = {key for place in places.values() for key in keys_of(place)}
+        self._header = places["forwarded"]
+        self._lookup = Lookup([places[role] for role in _READ])
+        keys = self._lookup.keys | Lookup([self._header]).keys
         self._objects = Objects(keys, logged=settings.dialect in ("", "nginx"))
+        self._time = places["time"]
         self._instants = Instants()
         self._known: dict[str, Client | None] = {}
 
@@ -134,27 +136,24 @@ class AccessJsonFormat:
             return None
         if self._caddy and not _is_access(document):
             return _NOTHING
-        time = self._instants.epoch(value_at(document, self._time))
-        status = _status(value_at(document, self._status))
-        request = self._request_line(document)
-        client = self._client(document)
-        if time is None or status is None or request is None or client is None:
+        when, address, answer, method, uri, protocol, whole, agent = self._lookup.values(document)
+        time = self._instants.epoch(when)
+        status = _STATUS.get(answer) if type(answer) is int or type(answer) is str else None
+        if time is None or status is None or type(address) is not str:
             return None
-        agent = value_at(document, self._agent)
-        if type(agent) is list and agent:
-            agent = agent[0]
-        shown = _escaped(agent, rb"\x%02X") if type(agent) is str and agent else b"-"
-        return (time, client, request, status, b'%b0 "-" "%b"' % (status, shown))
-
-    def _client(self, document: dict[str, Any]) -> Client | None:
-        address = value_at(document, self._address)
-        if type(address) is not str:
-            return None
+        request = _request_line(method, uri, protocol, whole)
         try:
             client = self._known[address]
         except KeyError:
             client = self._resolve(address)
-        return self._behind(address, document) if client is _BEHIND else client
+        if client is _BEHIND:
+            client = self._behind(address, document)
+        if request is None or client is None:
+            return None
+        if type(agent) is list and agent:
+            agent = agent[0]
+        shown = _escaped(agent, rb"\x%02X") if type(agent) is str and agent else b"-"
+        return (time, client, request, status, status + b'0 "-" "' + shown + b'"')
 
     def _resolve(self, address: str) -> Client | None:
         peer = _peer(address)
@@ -180,24 +179,6 @@ class AccessJsonFormat:
             return SPARED
         return self._forwarded.client(_peer(address), header.encode("utf-8", "replace"))
 
-    def _request_line(self, document: dict[str, Any]) -> bytes | None:
-        """The request line; None if the line does not say. Of a request that was none, what the server made of it."""
-        method, uri = value_at(document, self._method), value_at(document, self._uri)
-        if not method or not uri:
-            whole = value_at(document, self._request)
-            if type(whole) is str:
-                return _escaped(whole, b"%%%02X")
-        protocol = value_at(document, self._protocol)
-        if type(method) is not str or type(uri) is not str or not (protocol is None or type(protocol) is str):
-            return None
-        if not (method or uri):
-            return b""
-        line = _escaped(f"{method} {uri} {protocol}" if protocol else f"{method} {uri}", b"%%%02X")
-        if method and uri and line.count(b" ") == (2 if protocol else 1):
-            return line
-        parts = (method or "-", uri or "-", protocol)
-        return b" ".join(_escaped(part, b"%%%02X").replace(b" ", b"%20") for part in parts if part)
-
 
 def _places(settings: Input) -> dict[str, Places]:
     """Role -> where its value may stand."""
@@ -205,11 +186,9 @@ def _places(settings: Input) -> dict[str, Places]:
     named = dict(_DIALECTS[settings.dialect])
     if "request" in given:  # it is the one that is meant
         named = {role: paths for role, paths in named.items() if role not in ("method", "uri", "protocol")}
-    roles = ("time", "address", "method", "uri", "protocol", "request", "status", "agent", "forwarded")
-    return {
-        role: tuple(steps(path) for path in ((given[role],) if role in given else named.get(role, ())))
-        for role in roles
-    }
+    for role in given:
+        named[role] = (given[role],)
+    return {role: tuple(steps(path) for path in named.get(role, ())) for role in ROLES}
 
 
 def _is_access(document: dict[str, Any]) -> bool:
@@ -220,8 +199,19 @@ def _is_access(document: dict[str, Any]) -> bool:
     return type(logger) is not str or logger == _CADDY_LOGGER or logger.startswith(_CADDY_LOGGER + ".")
 
 
-def _status(value: object) -> bytes | None:
-    return _STATUS.get(value) if type(value) is int or type(value) is str else None
+def _request_line(method: object, uri: object, protocol: object, whole: object) -> bytes | None:
+    """The request line; None if the line does not say. Of noise that was no request, what the server made of it."""
+    if type(whole) is str and not (method and uri):
+        return _escaped(whole, b"%%%02X")
+    if type(method) is not str or type(uri) is not str or not (protocol is None or type(protocol) is str):
+        return None
+    if not (method or uri):
+        return b""
+    line = _escaped(f"{method} {uri} {protocol}" if protocol else f"{method} {uri}", b"%%%02X")
+    if method and uri and line.count(b" ") == (2 if protocol else 1):
+        return line
+    parts = (method or "-", uri or "-", protocol)
+    return b" ".join(_escaped(part, b"%%%02X").replace(b" ", b"%20") for part in parts if part)
 
 
 def _peer(address: str) -> bytes:

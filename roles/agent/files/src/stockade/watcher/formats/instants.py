@@ -12,7 +12,8 @@ from stockade.watcher.rules.windows import LATEST
 
 _REMEMBERED = 4096  # texts of times
 _LONGEST = 40  # characters of one
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _APACHE = re.compile(r"\[?(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})\]?", re.ASCII)
 _FRACTION = re.compile(r"([0-9T :-]{19})[.,][0-9]{1,9}(Z|[+-][0-9:]{4,5})")
@@ -69,10 +70,7 @@ def _of_text(text: str) -> int | None:
         year, month, day, hour, minute, second = map(int, match.groups()[:6])
         zone = match[7]
     elif (match := _APACHE.fullmatch(text)) is not None:
-        month, odd = divmod(_MONTHS.find(match[2]), 3)
-        if odd:  # no month, or the end of one and the beginning of the next
-            return None
-        month, year, day = month + 1, int(match[3]), int(match[1])
+        day, month, year = int(match[1]), _MONTHS.get(match[2], 0), int(match[3])
         hour, minute, second = map(int, match.groups()[3:6])
         zone = match[7]
     else:

@@ -5,9 +5,9 @@
 
     {"remote_ip":"%a","response_code":"%s","time":"%t","client_response":"%S"}
 
-`user` (`%U`) may be there as well. Junk behind the object is tolerated, but ProFTPD does not escape what a client sends:
-a name with a quote could end the object early and make up the rest of it. So a line with one of these keys twice, or
-with one of them in the junk, is refused. The order above helps: what comes from a client stands last.
+`user` (`%U`) may be there as well. Junk behind the object is tolerated, but ProFTPD does not escape what a client
+sends: a name with a quote could end the object early and make up the rest of it. So a line with one of these keys
+twice, or with one of them in the junk, is refused. The order above helps: what comes from a client stands last.
 
 530 is a failed login. `Password required for NAME` (331) tells which name was tried: an attempt, which is what rules
 `users` count. Where lines have the user, 530 tells the name, and the 331 before it is no attempt of its own: the same

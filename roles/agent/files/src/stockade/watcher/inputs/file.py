@@ -5,143 +5,90 @@
 
 Only complete lines are given out, and a position is always the start of a line that was not. Rotation is noticed at
 the end of the file only, so the old file is read to its end first; it stays open a while because servers go on writing
-to it until they reopen their logs. A file that became shorter, or whose first bytes changed, was truncated
-(`copytruncate`) and is read from its start.
+to it until they reopen their logs. A file whose read content is not there any more was truncated (`copytruncate`): the
+rest of that content is looked for in the copy, then the file is read from its start. Files that were rotated away
+between two looks are found beside the log.
+
+What cannot be told: a log that was truncated and now has, at the same places, the very bytes that were read before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import stat
 import time
-import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from stockade.watcher.inputs.start import TimeOf, offset_of
+from stockade.watcher.inputs import neighbours
+from stockade.watcher.inputs.rotated import Rotated
+from stockade.watcher.inputs.source import Identity, Source, closed_on_error, continues
+from stockade.watcher.inputs.start import TimeOf, first_moment, offset_of
 
-CHUNK = 256 * 1024  # bytes read at once
-MAX_LINE = 64 * 1024  # bytes; longer lines are skipped and counted
-DRAIN = 60.0  # seconds without a new line after which a rotated file is closed
-MAX_DRAINING = 3
-_HEAD = 256  # first bytes of a file that tell it from its successor
+_TELL = 3600.0  # seconds for which lost lines are a problem
 _RETRY = (1.0, 5.0, 30.0, 60.0)  # seconds until a file that cannot be read is opened again
+
+
+# There is no log at the path, which is asked again at every look; other errors are not.
+_NO_LOG = (FileNotFoundError, PermissionError, NotADirectoryError, neighbours.NotRegularError)
+
 
 _Used = TypeVar("_Used")
 
 
-class Source:
-    """One open file. `skipped` counts lines that were too long."""
-
-    def __init__(self, fd: int, offset: int = 0) -> None:
-        self.fd = fd
-        status = os.fstat(fd)
-        self.identity = (status.st_dev, status.st_ino)
-        self.skipped = 0
-        self._offset = offset  # of the next byte to read
-        self._tail = b""  # an incomplete line, already read
-        self._skipping = False  # inside a line that is too long
-        self._head = os.pread(fd, min(_HEAD, offset), 0)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.fd)
-
-    @property
-    def start_of_next(self) -> int:
-        """Offset of the first byte that was not given out."""
-        return self._offset - len(self._tail)
-
-    def behind(self) -> int:
-        """Bytes that were not read yet."""
-        return max(0, os.fstat(self.fd).st_size - self._offset)
-
-    def lines(self) -> list[bytes]:
-        """The next complete lines without their ends; empty if there are none now."""
-        while True:
-            size = os.fstat(self.fd).st_size
-            if size == self._offset and size:
-                return []
-            if size < self._offset or os.pread(self.fd, len(self._head), 0) != self._head:
-                self._offset, self._tail, self._skipping, self._head = 0, b"", False, b""
-            data = os.pread(self.fd, CHUNK, self._offset)
-            if not data:
-                return []
-            self._offset += len(data)
-            if len(self._head) < _HEAD:
-                self._head = os.pread(self.fd, min(_HEAD, self._offset), 0)
-            lines = self._complete(data)
-            if lines:
-                return lines
-
-    def _complete(self, data: bytes) -> list[bytes]:
-        if self._skipping:
-            _skipped, newline, data = data.partition(b"\n")
-            if not newline:
-                return []
-            self._skipping = False
-        *lines, self._tail = (self._tail + data).split(b"\n")
-        if len(self._tail) > MAX_LINE:
-            self._tail, self._skipping = b"", True
-            self.skipped += 1
-        if lines and max(map(len, lines)) > MAX_LINE:
-            kept = [line for line in lines if len(line) <= MAX_LINE]
-            self.skipped += len(lines) - len(kept)
-            return kept
-        return lines
-
-    def position(self) -> dict[str, Any]:
-        """What is needed to go on here after a restart."""
-        return {
-            "device": self.identity[0],
-            "inode": self.identity[1],
-            "offset": self.start_of_next,
-            "skipping": self._skipping,
-            "head": len(self._head),
-            "checksum": zlib.crc32(self._head),
-        }
-
-    @classmethod
-    def resume(cls, fd: int, position: dict[str, Any]) -> Source | None:
-        """The file at its saved position; None (and `fd` still open) if it is not that file or was truncated."""
-        status = os.fstat(fd)
-        head, offset = int(position["head"]), int(position["offset"])
-        if (status.st_dev, status.st_ino) != (position["device"], position["inode"]) or status.st_size < offset:
-            return None
-        if zlib.crc32(os.pread(fd, head, 0)) != position["checksum"]:
-            return None
-        source = cls(fd, offset)
-        source._skipping = bool(position["skipping"])
-        return source
+def _nowhere(_fd: int) -> bool:
+    return False
 
 
 class FileInput:
-    """The log at `path`, across rotations. `problem` says why it cannot be read at the moment, else it is empty.
+    """The log at `path`, across rotations.
 
     `position` is what `position()` returned before a restart. Without one, an existing log is read from the first line
-    that is not older than `not_before` (epoch seconds, by `time_of`).
+    that is not older than `not_before` (epoch seconds, by `time_of`). `elsewhere` says whether somebody else reads, or
+    has read, an open file: it is left alone then, and the input is `displaced` as long as its path names such a file.
+    `missing`: the path names nothing.
     """
 
     def __init__(
-        self, path: str, *, time_of: TimeOf, not_before: int = 0, position: dict[str, Any] | None = None
+        self,
+        path: str,
+        *,
+        time_of: TimeOf,
+        not_before: int = 0,
+        position: dict[str, Any] | None = None,
+        elsewhere: Callable[[int], bool] = _nowhere,
     ) -> None:
         self.path = path
-        self.problem = ""
-        self._time_of = time_of
         self.not_before = not_before
+        self.displaced = self.missing = False
+        self._time_of = time_of
+        self._elsewhere = elsewhere
         self._current: Source | None = None
-        self._draining: list[tuple[Source, float]] = []  # rotated files, and when each gave its last line
-        self._skipped = 0  # by files that are closed now
+        self._rotated = Rotated()
+        self._skipped = 0  # by logs that are closed now
         self._position = position
+        self._problem = ""
+        self._lost, self._lost_at = "", 0.0
         self._failures = 0
         self._retry_at = 0.0  # monotonic
 
     @property
+    def problem(self) -> str:
+        """Why it cannot be read at the moment, or what was lost lately; empty if all is well."""
+        lost = self._lost if time.monotonic() - self._lost_at < _TELL else ""
+        return self._problem or lost
+
+    @property
     def skipped(self) -> int:
         """Lines that were too long."""
-        return self._skipped + sum(source.skipped for source in self._sources())
+        return self._skipped + self._rotated.skipped + (self._current.skipped if self._current else 0)
+
+    @property
+    def left(self) -> dict[Identity, dict[str, Any]]:
+        """Files that were rotated away and closed, and how far they were read."""
+        return self._rotated.left
 
     def behind(self) -> int:
         """Bytes that wait to be read, as far as the file system tells."""
@@ -154,141 +101,197 @@ class FileInput:
         """Where to go on after a restart; None if nothing was ever open."""
         if self._current is None:
             return self._position
-        rotated = [source.position() for source, _since in self._draining]
-        return {**self._current.position(), "rotated": rotated}
+        rotated = [source.position() for source in self._rotated.sources]
+        return {**self._current.position(), "rotated": rotated, "left": list(self.left.values())}
+
+    def is_copied_in(self, fd: int) -> bool:
+        """Whether another file is a copy of one that is read here."""
+        return any(source.is_copied_in(fd) for source in self._sources())
+
+    def identities(self) -> set[Identity]:
+        """Device and inode of every open file."""
+        return {source.identity for source in self._sources()}
+
+    def open(self) -> None:
+        """Open the log now, and what was missed of it, rather than at the first read."""
+        if self._current is None:
+            self._guarded(self._first_open)
 
     def close(self) -> None:
         """Close all files."""
-        for source in self._sources():
+        if self._current is not None:
+            self._skipped += self._current.skipped
             with contextlib.suppress(OSError):
-                source.close()
-        self._draining, self._current = [], None
+                self._current.close()
+        self._current = None
+        self._rotated.close()
 
     def read(self) -> list[bytes]:
         """The next complete lines, those of rotated files first; empty if there is nothing new or it cannot be read."""
+        return self._guarded(self._next_lines) or []
+
+    def _guarded(self, use: Callable[[], _Used]) -> _Used | None:
+        """What `use` returns; None after an error, and until it is time to try again."""
         if time.monotonic() < self._retry_at:
-            return []
+            return None
         try:
-            lines = self._next_lines()
+            result = use()
         except OSError as error:  # a disk that fails, a network share that went away
-            self.problem = f"{self.path}: {error.strerror}"
-            self._position, self._skipped = self.position(), self.skipped
+            self._problem = f"{self.path}: {error.strerror}"
+            self._position = self.position()
             self.close()
             self._retry_at = time.monotonic() + _RETRY[min(self._failures, len(_RETRY) - 1)]
             self._failures += 1
-            return []
+            return None
         self._failures = 0
-        return lines
+        return result
 
     def _next_lines(self) -> list[bytes]:
         if self._current is None and not self._first_open():
             return []
-        lines = self._drain() or self._read_current()
-        if lines or not self._rotated():
-            return lines
-        return self._drain() or self._read_current()
+        while not (lines := self._rotated.lines() or self._read_current()):
+            if not (self._is_truncated() or self._is_rotated()):
+                return []
+        return lines
 
     def _sources(self) -> list[Source]:
-        return [source for source, _since in self._draining] + ([self._current] if self._current else [])
+        return self._rotated.sources + ([self._current] if self._current else [])
 
     def _read_current(self) -> list[bytes]:
-        return self._current.lines() if self._current else []
+        assert self._current is not None
+        since = self._current.began_after()
+        if since is not None:
+            self._catch_up({**self._current.position(), "changed": since}, None)
+            return self._rotated.lines() or self._current.lines()
+        return self._current.lines()
 
-    def _drain(self) -> list[bytes]:
-        now = time.monotonic()
-        for index, (source, quiet_since) in enumerate(self._draining):
-            lines = source.lines()
-            if lines:
-                self._draining[index] = (source, now)
-                return lines
-            if now - quiet_since > DRAIN or len(self._draining) > MAX_DRAINING:
-                self._skipped += source.skipped
-                source.close()
-                del self._draining[index]
-                break
-        return []
+    def _is_truncated(self) -> bool:
+        """Called when the current file gave nothing: True if it was cut. What was missed is open then."""
+        current = self._current
+        if current is None or not current.cut:
+            return False
+        self._catch_up(current.position(), None)
+        current.rewind()
+        return True
 
-    def _rotated(self) -> bool:
+    def _is_rotated(self) -> bool:
         """Called at the end of the current file: True if the path now names another one, which is open then."""
+        assert self._current is not None
+        self.displaced = self.missing = False
         try:
             status = os.stat(self.path)
         except OSError as error:
-            self.problem = f"{self.path}: {error.strerror}"
+            self._complain(error)
             return False
-        assert self._current is not None
         if (status.st_dev, status.st_ino) == self._current.identity:
-            self.problem = ""
+            self._problem = ""
             return False
-        fd = self._open(self.path)
+        fd = self._open()
         if fd is None:
             return False
-        fresh = _closed_on_error(fd, Source)
+        if closed_on_error(fd, self._is_elsewhere):
+            os.close(fd)
+            self.displaced = True
+            return False
+        fresh = closed_on_error(fd, self._successor)
         for source in self._sources():  # the path names a file again that is still open: go on where it was
             if source.identity == fresh.identity:
                 fresh.close()
                 fresh = source
         if fresh is self._current:
             return False
-        self._draining = [entry for entry in self._draining if entry[0] is not fresh]
-        self._draining.append((self._current, time.monotonic()))
+        old = self._current
+        self._rotated.give_back(fresh)
+        self._rotated.add(old)
         self._current = fresh
+        self._catch_up(old.position(), old)
         return True
+
+    def _is_elsewhere(self, fd: int) -> bool:
+        status = os.fstat(fd)
+        return (status.st_dev, status.st_ino) not in self.identities() and self._elsewhere(fd)
+
+    def _successor(self, fd: int) -> Source:
+        """The new file at the path: read from its start unless it was read before, or is the current one rewritten."""
+        assert self._current is not None
+        status = os.fstat(fd)
+        left = self.left.get((status.st_dev, status.st_ino))
+        return (left and Source.resume(fd, left)) or Source.resume(fd, self._current.position()) or Source(fd)
+
+    def _catch_up(self, position: dict[str, Any], old: Source | None) -> None:
+        """Open what was rotated away unread: the file of `position` if it is not open as `old`, and later ones."""
+        opened = self.identities()
+        if old is None and (old := neighbours.find(self.path, position, opened)):
+            self._rotated.add(old)
+            opened.add(old.identity)
+        since = os.fstat(old.fd).st_mtime_ns if old else int(position["changed"])
+        missed = neighbours.later(self.path, since, self._until(), opened, partial(self._unread, old))
+        for source in missed.sources:
+            self._rotated.add(source)
+        if missed.lost:
+            self._lost, self._lost_at = missed.lost, time.monotonic()
+
+    def _until(self) -> int | None:
+        """The last change of the current file if that was rotated away itself: what is later comes after it."""
+        assert self._current is not None
+        about = os.fstat(self._current.fd)
+        with contextlib.suppress(OSError):
+            named = os.stat(self.path)
+            if (named.st_dev, named.st_ino) == (about.st_dev, about.st_ino):
+                return None
+        return about.st_mtime_ns
+
+    def _unread(self, old: Source | None, fd: int) -> bool:
+        """Whether a rotated file is one that came after `old` and was not read."""
+        status = os.fstat(fd)
+        left = self.left.get((status.st_dev, status.st_ino))
+        if (left and continues(fd, left)) or self.is_copied_in(fd) or self._elsewhere(fd):
+            return False
+        began = first_moment(old.fd, self._time_of) if old else None
+        moment = first_moment(fd, self._time_of)
+        return began is None or moment is None or moment >= began  # else an old one that somebody touched
 
     def _first_open(self) -> bool:
-        fd = self._open(self.path)
+        fd = self._open()
         if fd is None:
             return False
-        self._current = _closed_on_error(fd, self._first_source)
-        self._position = None
+        position, self._position = self._position, None
+        try:
+            self._current = closed_on_error(fd, partial(self._first_source, position=position))
+        except OSError:
+            self._position, self._current = position, None
+            raise
         return True
 
-    def _first_source(self, fd: int) -> Source:
-        if self._position is None:
+    def _first_source(self, fd: int, *, position: dict[str, Any] | None) -> Source:
+        if position is None:
             return Source(fd, offset_of(fd, self.not_before, self._time_of))
         try:
-            source = Source.resume(fd, self._position)
-            for saved in [*self._position.get("rotated", ()), *([] if source else [self._position])]:
-                self._resume_rotated(saved, source)
-        except (KeyError, TypeError, ValueError):  # a state file that something else wrote
-            source = None
-        return source or Source(fd)  # rotated or truncated meanwhile: all in it is new
+            source = Source.resume(fd, position)
+            self._current = current = source or Source(fd)  # rotated or truncated meanwhile: all in it is new
+            if source is not None:
+                source.changed = int(position["changed"])
+            for left in position.get("left", ()):
+                self._rotated.leave(left)
+            for saved in position.get("rotated", ()):
+                opened = self.identities()
+                if rotated := neighbours.find(self.path, saved, opened):
+                    self._rotated.add(rotated)
+            if source is None:
+                self._catch_up(position, None)
+        except (AttributeError, KeyError, TypeError, ValueError):  # a state file that something else wrote
+            return Source(fd)
+        return current
 
-    def _resume_rotated(self, position: dict[str, Any], current: Source | None) -> None:
-        """Find the file that was read before a restart among its rotated neighbours."""
-        folder, name = os.path.split(self.path)
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(name) and entry.stat(follow_symlinks=False).st_ino == position["inode"]:
-                    fd = self._open(entry.path)
-                    if fd is None:
-                        return
-                    source = _closed_on_error(fd, partial(Source.resume, position=position))
-                    if source is None:
-                        os.close(fd)
-                    elif current is None or source.identity != current.identity:
-                        self._draining.append((source, time.monotonic()))
-                    else:
-                        source.close()
-                    return
-
-    def _open(self, path: str) -> int | None:
+    def _open(self) -> int | None:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        except OSError as error:
-            self.problem = f"{path}: {error.strerror}"
+            fd = neighbours.open_regular(self.path)
+        except _NO_LOG as error:
+            self._complain(error)
             return None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            self.problem = f"{path}: not a regular file"
-            return None
-        self.problem = ""
+        self._problem = ""
         return fd
 
-
-def _closed_on_error(fd: int, use: Callable[[int], _Used]) -> _Used:
-    """What `use` makes of an open file, which is closed if it cannot be read."""
-    try:
-        return use(fd)
-    except OSError:
-        os.close(fd)
-        raise
+    def _complain(self, error: OSError) -> None:
+        self.missing = error.errno == errno.ENOENT
+        self._problem = f"{self.path}: {error.strerror}"

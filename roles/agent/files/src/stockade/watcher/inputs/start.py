@@ -32,6 +32,12 @@ def offset_of(fd: int, not_before: int, time_of: TimeOf) -> int:
     return low
 
 
+def first_moment(fd: int, time_of: TimeOf) -> int | None:
+    """The time of the first line that has one, of those at the start of a file; None if none has."""
+    lines = os.pread(fd, _STEP, 0).split(b"\n")[:-1]
+    return next((moment for line in lines if (moment := time_of(line)) is not None), None)
+
+
 def _first_time(fd: int, offset: int, end: int, time_of: TimeOf) -> tuple[int, int | None]:
     """Start and time of the first line behind `offset` that has one; None for the time if there is none nearby."""
     end = min(end, offset + _ENOUGH)

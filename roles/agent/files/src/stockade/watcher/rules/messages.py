@@ -15,6 +15,7 @@ from stockade.watcher.rules.judge import MessageJudge
 from stockade.watcher.rules.tally import Tally
 from stockade.watcher.verdict import Verdict
 
+_MAX_FIRST = 100
 _MAX_CLIENTS = 1000  # of one user name that are remembered
 
 
@@ -23,11 +24,10 @@ class Messages(MessageJudge):
 
     def __init__(self, tally: Tally, *, key_index: int, covered: dict[str, int]) -> None:
         self.tally = tally
+        self.first: list[tuple[str, Message]] = []  # clients that were not counted before; whoever tells takes them out
         self._key_index = key_index
         counts = [(1 << index, predicate(rule)) for index, rule in enumerate(tally.rules)]
-        self._counts = {
-            source: [(bit, holds) for bit, holds in counts if covered[source] & bit] for source in covered
-        }
+        self._counts = {source: [(bit, holds) for bit, holds in counts if covered[source] & bit] for source in covered}
 
     def mask(self, event: Message, source: str) -> int:
         """The rules that count a message of that input."""
@@ -53,7 +53,10 @@ class Messages(MessageJudge):
 
     def count(self, event: Message, stamp: bytes) -> list[Verdict]:
         """Count a message once."""
-        return self.tally.add(event.client[self._key_index], stamp)
+        key = event.client[self._key_index]
+        if key not in self.tally.windows and len(self.first) < _MAX_FIRST:
+            self.first.append((key, event))
+        return self.tally.add(key, stamp)
 
 
 class ByUser(Messages):

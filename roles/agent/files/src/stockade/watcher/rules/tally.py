@@ -14,6 +14,9 @@ a ban that still runs with `unchanged`.
 
 from __future__ import annotations
 
+import functools
+import operator
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +25,7 @@ from stockade.watcher.rules.windows import (
     LATEST,
     SIZE,
     Stamps,
+    columns_of,
     densest,
     full_span,
     newest,
@@ -93,21 +97,30 @@ class Tally:
             self._due.pop(key, None)
             self.windows[key] = window
             return []
-        stamps = stamps_of(window)
-        last = stamps[-1][0]
+        times, masks = columns_of(window)
+        every = functools.reduce(operator.and_, set(masks))  # the rules that count all of it
+        done = 0  # the rules that decided
         verdicts, lacking = [], LATEST
         for index, rule in enumerate(self.rules):
             bit, until = 1 << index, self._quiet_until(key, index)
-            times = [time for time, mask in stamps if mask & bit and time > until]
-            found = full_span(times, rule.maxretry, rule.findtime)
-            if found is None:
-                # not only of the last window: the next event may be a little older than this one
-                lacking = min(lacking, rule.maxretry - densest(times, rule.findtime))
+            counted = times if every & bit else [time for time, mask in zip(times, masks, strict=True) if mask & bit]
+            if until:
+                counted = counted[bisect_right(counted, until) :]
+            # How many lie together, not only at the end: the next event may be a little older than this one.
+            together = densest(counted, rule.findtime) if len(counted) >= rule.maxretry else len(counted)
+            if together < rule.maxretry:
+                lacking = min(lacking, rule.maxretry - together)
                 continue
-            verdicts.append(self._decide(key, index, times[found], times[found + rule.maxretry - 1]))
-            stamps = [(time, mask & ~bit) for time, mask in stamps]
+            first = full_span(counted, rule.maxretry, rule.findtime)
+            last = first + rule.maxretry - 1
+            done |= bit
+            verdicts.append(self._decide(key, index, counted[first], counted[last]))
             lacking = min(lacking, rule.maxretry)
-        self._keep(key, stamps, last, lacking)
+        if done:
+            stamps = [(time, mask & ~done) for time, mask in zip(times, masks, strict=True)]
+            self._keep(key, stamps, times[-1], lacking)
+        else:
+            self._wait(key, window, lacking)
         return verdicts
 
     def _decide(self, key: str, index: int, first: int, last: int) -> Verdict:
@@ -129,7 +142,11 @@ class Tally:
         if not kept:
             self._drop(key)
             return
-        window = self.windows[key] = window_of(kept)
+        self._wait(key, window_of(kept), lacking)
+
+    def _wait(self, key: str, window: bytes, lacking: int) -> None:
+        """Keep a window until it is longer by so many stamps."""
+        self.windows[key] = window
         due = len(window) + lacking * SIZE
         if due > self.full:
             self._due[key] = due

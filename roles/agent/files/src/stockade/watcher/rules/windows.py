@@ -42,6 +42,15 @@ def stamps_of(window: bytes) -> list[tuple[int, int]]:
     return sorted(iter_unpack(_FORM, window))
 
 
+def columns_of(window: bytes) -> tuple[list[int], bytes]:
+    """The same in two columns: ascending times, and their masks."""
+    times = [time for time, _mask in iter_unpack(_FORM, window)]
+    if times == sorted(times):
+        return times, window[SIZE - 1 :: SIZE]
+    stamps = stamps_of(window)
+    return [time for time, _mask in stamps], bytes(mask for _time, mask in stamps)
+
+
 def window_of(stamps: Iterable[tuple[int, int]]) -> bytes:
     """The window of these times and masks."""
     return b"".join(pack(_FORM, time, mask) for time, mask in stamps)
@@ -77,9 +86,9 @@ def densest(times: list[int], span: int) -> int:
     return most
 
 
-def full_span(times: list[int], count: int, span: int) -> int | None:
-    """Index of the first of `count` ascending times that lie less than `span` apart; None if there are none."""
+def full_span(times: list[int], count: int, span: int) -> int:
+    """Index of the first of `count` ascending times that lie less than `span` apart. Raises ValueError without any."""
     for index in range(len(times) - count + 1):
         if times[index + count - 1] - times[index] < span:
             return index
-    return None
+    raise ValueError("no such times")
