@@ -26,9 +26,9 @@ def is_banned(target: Target, rule: str, address: str = "", seconds: float = 5.0
 
 
 def status(target: Target) -> dict[str, Any]:
-    """What the watcher says about itself."""
-    found: dict[str, Any] = json.loads(target.shell("cat", STATUS))
-    return found
+    """What the watcher says about itself; nothing for the moment between a start and its first word."""
+    silent: dict[str, Any] = {"at": 0, "pending": 0, "inputs": [], "problems": ["silent"], "eased": []}
+    return json.loads(target.shell("cat", STATUS, check=False) or "null") or silent
 
 
 def told(target: Target, text: str) -> bool:
@@ -42,7 +42,7 @@ def has_read(target: Target, name: str) -> bool:
 
     def current() -> bool:
         now = status(target)
-        entry = next(entry for entry in now["inputs"] if entry["name"] == name)
-        return bool(now["at"] > asked and entry["behind_bytes"] == 0)
+        behind = [entry["behind_bytes"] for entry in now["inputs"] if entry["name"] == name]
+        return bool(now["at"] > asked and behind == [0])
 
     return target.eventually(current, 15)

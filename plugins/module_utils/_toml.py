@@ -22,7 +22,8 @@ def value(item: t.Any) -> str:
     if isinstance(item, (list, tuple)):
         return "[%s]" % ", ".join(value(part) for part in item)
     if isinstance(item, dict):
-        return "{%s}" % ", ".join("%s = %s" % (quoted(str(key)), value(part)) for key, part in sorted(item.items()))
+        pairs = [(str(key), part) for key, part in item.items() if part is not None]  # TOML has no null
+        return "{%s}" % ", ".join("%s = %s" % (quoted(key), value(part)) for key, part in sorted(pairs))
     return quoted(str(item))
 
 

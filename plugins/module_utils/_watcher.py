@@ -16,9 +16,8 @@ import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_watcher import read_status
-from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient
 from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
-from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import closed, detect, with_detected
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import closed, detect, running_jails
 from ansible_collections.stockade.fleet.plugins.module_utils._watcher_options import opened_in, render
 
 PROGRAM = "/usr/local/bin/stockade"
@@ -68,11 +67,12 @@ class Watcher:
         inputs: list[dict[str, t.Any]] = list(options.get("inputs") or [])
         warnings: list[str] = []
         if options.get("detect"):
-            found, warnings = detect(self._run, self._jails(), inputs, self._paths.root)
-            inputs = with_detected(inputs, found)
+            jails = running_jails(self._run, self._paths.fail2ban)
+            found, warnings = detect(self._run, jails, inputs, self._paths.root)
+            inputs += found
         if not inputs:
-            result = self.absent(check=check, keep_state=True)
-            return dict(result, msg="no log on this host that is known: there is nothing to watch", inputs=[]), warnings
+            gone = self.absent(check=check, keep_state=True)
+            return dict(gone, msg="no log on this host that is known: there is nothing to watch", inputs=[]), warnings
         before = self._read()
         opening = closed(inputs, self._paths.root)
         after = render(options, inputs, dict(opened_in(before), **opening))
@@ -91,7 +91,7 @@ class Watcher:
         if before != after:
             self._try(after)
         changed = edited or not (service.active and service.enabled)
-        said: dict[str, t.Any] = {}
+        said: dict[str, t.Any] = {} if changed else self._said() or {}
         if changed and not check:
             self._regroup(dict.fromkeys(opening, ADM))
             try:
@@ -136,21 +136,21 @@ class Watcher:
 
     def _health(self) -> dict[str, t.Any]:
         """What the watcher that was started says about itself. Raises StockadeError if it is silent."""
-        rc, out, _err = self._run(["systemctl", "show", "-P", "MainPID", UNIT])
         deadline = time.monotonic() + HEALTH
         while time.monotonic() < deadline:
-            said = read_status(self._paths.status)["status"]
-            if rc == 0 and str(said.get("pid")) == out.strip():
+            said = self._said()
+            if said is not None:
                 return said
             time.sleep(0.1)
         raise StockadeError("%s says nothing: no fresh %s" % (UNIT, self._paths.status))
 
-    def _jails(self) -> list[str]:
-        """The jails of the host's fail2ban; none where it does not run."""
-        try:
-            return Fail2banClient(self._paths.fail2ban).jails()
-        except StockadeError:
-            return []
+    def _said(self) -> dict[str, t.Any] | None:
+        """The status of the watcher that runs now; None if it has not written any."""
+        status: dict[str, t.Any] = read_status(self._paths.status)["status"]
+        if not status:
+            return None
+        rc, out, _err = self._run(["systemctl", "show", "-p", "MainPID", "--value", UNIT])
+        return status if rc == 0 and str(status.get("pid")) == out.strip() else None
 
     def _regroup(self, groups: dict[str, t.Any]) -> None:
         """Give logs to these groups (names or numbers); one that went away meanwhile does not matter."""

@@ -92,14 +92,18 @@ options:
         type: dict
   detect:
     description:
-      - Also follow what is on the host and not among O(inputs). These are the access log of nginx, Apache or httpd
-        (V(nginx), V(apache), V(httpd)), their error logs (V(nginx-error), V(apache-error), V(httpd-error)), the log of
-        proftpd (V(proftpd)) and sshd (V(sshd)), the latter in the journal or, without python3-systemd, in
-        C(/var/log/auth.log) or C(/var/log/secure).
-      - Of several access logs only the first, with a warning. nginx usually stands in front of Apache then, and each
-        request would count twice. Name the other one in O(inputs) if it has clients of its own.
+      - Also follow what is on the host and not among O(inputs), by name, path or pattern. These are the access logs of
+        nginx (V(nginx)), Apache (V(apache), V(apache-vhosts)) or httpd (V(httpd), V(httpd-ssl)), their error logs
+        (V(nginx-error), V(apache-error), V(httpd-error), V(httpd-ssl-error)), the log of proftpd (V(proftpd)) and sshd
+        (V(sshd)), the latter in the journal or, where the agent's Python has no python3-systemd, in
+        C(/var/log/auth.log) or C(/var/log/secure), with a warning where there is neither.
+      - Where several servers have access logs, only those of the first, with a warning. nginx usually stands in front
+        of Apache then, and each request would count twice. Name the others in O(inputs) if they have clients of their
+        own. A log that a removed server left behind does not count. Error logs of all are followed, because a login
+        fails at one server only.
       - What a running jail of fail2ban reads already (V(sshd), V(proftpd), V(nginx-http-auth), V(apache-auth), and
-        V(access-rate) of the role P(stockade.fleet.fail2ban#role)) is left to it.
+        V(access-rate) of the role P(stockade.fleet.fail2ban#role)) is left to it. What is named in O(inputs) is
+        followed all the same; both count then, each for itself.
       - A log of proftpd that only the group root may read is opened for the group adm, as its first rotation would;
         O(state=absent) takes that back.
       - Where this finds nothing and O(inputs) is empty, there is nothing to watch, and the service is not started.
@@ -153,8 +157,8 @@ options:
         type: int
       text:
         description:
-          - Keep what programs said as well. It may hold passwords that somebody typed as a name. The watcher's default is
-            V(false).
+          - Keep what programs said as well. It may hold passwords that somebody typed as a name. The watcher's default
+            is V(false).
         type: bool
   rules:
     description: The rules, beside those of the preset. What is not given is the watcher's default.
@@ -181,18 +185,18 @@ options:
         elements: str
       maxretry:
         description:
-          - The count that bans. The watcher's default is 30 for V(rate), 3 for V(probe), 5 for V(failures) and V(text), 2
-            for V(users).
+          - The count that bans. The watcher's default is 30 for V(rate), 3 for V(probe), 5 for V(failures) and V(text),
+            2 for V(users).
         type: int
       findtime:
         description:
-          - The sliding window, such as V(60s) or V(5m). The watcher's default is V(60s) for V(rate), V(1d) for V(users),
-            V(10m) for the others. V(permanent) counts for ever, where messages are counted.
+          - The sliding window, such as V(60s) or V(5m). The watcher's default is V(60s) for V(rate), V(1d) for
+            V(users), V(10m) for the others. V(permanent) counts for ever, where messages are counted.
         type: str
       duration:
         description:
-          - How long a ban holds, such as V(10m) or V(permanent). The watcher's default is V(10m) for V(rate), V(1h) for the
-            others. The warden makes it longer for who comes again.
+          - How long a ban holds, such as V(10m) or V(permanent). The watcher's default is V(10m) for V(rate), V(1h) for
+            the others. The warden makes it longer for who comes again.
         type: str
       reason:
         description: Words in front of the ban's reason, at most 80 characters.
@@ -318,19 +322,48 @@ EXAMPLES = r"""
         names: [admin, oracle]
         observe: true
 
+- name: Read JSON, the journal of another sshd, and let nobody who holds a key be banned for an hour
+  stockade.fleet.watcher:
+    inputs:
+      - name: edge
+        path: /var/log/caddy/access.log
+        format: access-json
+        dialect: caddy
+      - name: bastion
+        journal: [sshd-bastion]
+        format: sshd
+    easing:
+      users: [alice]
+      duration: 1h
+    events:
+      days: 30
+
 - name: No watcher here
   stockade.fleet.watcher:
     state: absent
+
+# Ad-hoc:
+#   ansible web -b -m stockade.fleet.watcher -a 'detect=true'
 """
 
 RETURN = r"""
 inputs:
-  description:
-    - What is followed. C(problem) is what the watcher says about an input right after its start, empty if it can read it
-      or was not started now.
+  description: What is followed.
   type: list
   elements: dict
   returned: with O(state=present)
+  contains:
+    name:
+      description: Name of the input.
+      type: str
+    path:
+      description: The file or pattern, or the journal's units in words.
+      type: str
+    problem:
+      description:
+        - Why the watcher that runs cannot read it, empty if it can. Each one is a warning too. In check mode, empty
+          where something would change.
+      type: str
   sample: [{"name": "nginx", "path": "/var/log/nginx/access.log", "problem": ""}]
 service:
   description: V(active) or V(stopped).

@@ -47,11 +47,20 @@ class Program:
         self._words = [sys.executable, "-c", PROGRAM, "--config", str(config)]
         self._words += ["--socket", str(directory / "warden.sock")]
         self._words += ["--state-dir", str(directory), "--runtime-dir", str(directory)]
+        self._status = directory / "status.json"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         self._process = subprocess.Popen(self._words, env=environment, stderr=subprocess.DEVNULL)
+
+    def wait_for(self) -> None:
+        """Until it has read what there is and said so."""
+        assert self._process is not None
+        deadline = time.monotonic() + 10
+        while f'"pid": {self._process.pid},' not in (self._status.read_text() if self._status.exists() else ""):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -88,11 +97,14 @@ def killed(program: Program, access: Path, warden: FakeWarden, log: Any, kills: 
         for begin in range(0, len(part), 7):
             add(access, [log.line(int(time.time()), address) for address in part[begin : begin + 7]])
             time.sleep(rng.random() * 0.02)  # the moment of the kill is what is drawn here
-        if rng.random() < 0.2:
+        rotated = rng.random() < 0.2
+        if rotated:
             access.rename(access.with_name(f"access.log.{turn}"))
             access.touch()
         program.kill()
         program.start()
+        if rotated or rng.random() < 0.7:  # otherwise the next kill may meet it while it starts
+            program.wait_for()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and set(warden.networks) < set(attackers):
         time.sleep(0.05)

@@ -11,11 +11,11 @@ import sys
 
 import pytest
 
-from ansible_collections.stockade.fleet.plugins.module_utils import _watcher
+from ansible_collections.stockade.fleet.plugins.module_utils import _watcher, _watcher_logs
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._toml import quoted
 from ansible_collections.stockade.fleet.plugins.module_utils._watcher import Paths, Watcher
-from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import detect, with_detected
+from ansible_collections.stockade.fleet.plugins.module_utils._watcher_logs import detect, running_jails, undeclared
 from ansible_collections.stockade.fleet.plugins.module_utils._watcher_options import HEADER, render
 
 OPTIONS = {
@@ -50,6 +50,7 @@ class Host:
         self.broken = ()
         self.said = []
         self.pid = "77"
+        self.fail2ban = "inactive"
 
     def run(self, command):
         self.calls.append(command)
@@ -63,7 +64,9 @@ class Host:
         if command[0] == "/usr/bin/python3":
             return 0, "", ""
         verb = command[1]
-        if verb == "show" and "-P" in command:
+        if verb == "is-active":
+            return 0, self.fail2ban + "\n", ""
+        if verb == "show" and "MainPID" in command:
             return 0, self.pid + "\n", ""
         if verb == "show":
             return 0, "".join("%s=%s\n" % item for item in self.unit.items()), ""
@@ -85,7 +88,7 @@ class Host:
 
     @property
     def verbs(self):
-        return [call[1] for call in self.calls if call[0] == "systemctl" and call[1] != "show"]
+        return [call[1] for call in self.calls if call[0] == "systemctl" and call[1] not in ("show", "is-active")]
 
     @property
     def config(self):
@@ -121,7 +124,7 @@ def test_first_run_and_second_run(host):
     result, _warnings = host.present()
     assert result["changed"] is False
     assert host.verbs == []
-    assert len(host.calls) == 1
+    assert all(call[:2] == ["systemctl", "show"] for call in host.calls)
 
 
 def test_check_mode_tells_the_truth_and_changes_nothing(host):
@@ -248,9 +251,11 @@ def test_sshd_is_read_from_the_journal_where_it_can_be(host, tmp_path):
 
 def test_what_the_watcher_says_of_an_input_is_a_warning(host):
     host.said = [{"name": "web", "problem": "/var/log/nginx/access.log: Permission denied"}]
-    result, warnings = host.present()
-    assert warnings == ["input web: /var/log/nginx/access.log: Permission denied"]
-    assert result["inputs"][0]["problem"] == "/var/log/nginx/access.log: Permission denied"
+    for changed in (True, False):  # it is still true in a run that changes nothing
+        result, warnings = host.present()
+        assert result["changed"] is changed
+        assert warnings == ["input web: /var/log/nginx/access.log: Permission denied"]
+        assert result["inputs"][0]["problem"] == "/var/log/nginx/access.log: Permission denied"
 
 
 def test_a_watcher_that_stays_silent_gets_its_old_configuration_back(host, monkeypatch):
@@ -279,25 +284,87 @@ def test_a_log_that_is_closed_is_opened_and_closed_again(host, tmp_path, monkeyp
 
 
 def test_a_server_behind_another_one_is_not_detected(host, tmp_path):
-    """nginx in front of Apache: both log each request, and it would count twice."""
-    for name in ("nginx", "apache2"):
-        log = tmp_path / "var" / "log" / name / "access.log"
-        log.parent.mkdir(parents=True)
-        log.write_text("")
+    """nginx in front of Apache: both log each request, and it would count twice. Error logs tell different logins."""
+    logs(tmp_path, "/var/log/nginx/access.log", "/var/log/apache2/access.log", "/var/log/apache2/error.log")
+    logs(tmp_path, "/var/log/nginx/error.log")
     result, (warning,) = host.present(inputs=[], detect=True)
-    assert [entry["name"] for entry in result["inputs"]] == ["nginx"]
+    assert [entry["name"] for entry in result["inputs"]] == ["nginx", "nginx-error", "apache-error"]
     assert "/var/log/apache2/access.log is not watched" in warning
     apache = {"name": "apache", "path": "/var/log/apache2/access.log", "format": "access", "vhost": True}
     result, warnings = host.present(inputs=[apache], detect=True)
-    assert [entry["name"] for entry in result["inputs"]] == ["apache", "nginx"]
+    assert [entry["name"] for entry in result["inputs"]] == ["apache", "nginx", "nginx-error", "apache-error"]
     assert warnings == []
     assert "vhost = true" in host.config
 
 
-def test_what_is_declared_is_not_detected_again():
-    found = [{"name": "nginx", "path": "/a"}, {"name": "apache", "path": "/b"}]
-    assert with_detected([{"name": "x", "path": "/a"}], found) == [{"name": "x", "path": "/a"}, found[1]]
-    assert with_detected([{"name": "nginx", "path": "/c"}], found) == [{"name": "nginx", "path": "/c"}, found[1]]
+def test_all_access_logs_of_the_server_in_front_are_watched(host, tmp_path):
+    """Apache logs a request to a virtual host without a log of its own in other_vhosts_access.log, and only there."""
+    logs(tmp_path, "/var/log/apache2/access.log", "/var/log/apache2/other_vhosts_access.log")
+    entries, warnings = detect(host.run, [], [], host.paths.root)
+    assert [(entry["name"], entry.get("vhost", False)) for entry in entries] == [
+        ("apache", False),
+        ("apache-vhosts", True),
+    ]
+    assert warnings == []
+    logs(tmp_path, "/var/log/nginx/access.log")
+    names, warnings = found(host)
+    assert names == ["nginx"]
+    assert len(warnings) == 2
+
+
+def test_httpd_as_on_enterprise_linux(host, tmp_path):
+    logs(tmp_path, *("/var/log/httpd/" + name for name in ("access_log", "ssl_access_log", "error_log")))
+    assert found(host) == (["httpd", "httpd-ssl", "httpd-error"], [])
+
+
+def test_the_log_that_a_removed_server_left_is_not_the_one_in_front(host, tmp_path):
+    logs(tmp_path, "/var/log/nginx/access.log", "/var/log/apache2/access.log", "/usr/sbin/apache2")
+    assert found(host) == (["apache"], [])
+    logs(tmp_path, "/usr/sbin/nginx")
+    assert found(host)[0] == ["nginx"]
+
+
+def test_what_is_declared_is_not_detected_again(tmp_path):
+    """By name, by path, by a pattern that matches it, by the journal's units."""
+    entries = [{"name": "nginx", "path": "/a/x.log"}, {"name": "sshd", "journal": ["sshd"], "format": "sshd"}]
+    nginx, sshd = entries
+    logs(tmp_path, "/a/x.log", "/a/b/x.log")
+
+    def left(**declared):
+        return undeclared([declared], entries, str(tmp_path))
+
+    assert left(name="x", path="/a/x.log") == [sshd]
+    assert left(name="nginx", path="/c") == [sshd]
+    assert left(name="x", path="/a/*.log") == [sshd]
+    assert left(name="x", path="/a/*/*.log") == [nginx, sshd]
+    assert left(name="x", journal=["sshd"], format="sshd") == [nginx]
+    assert left(name="x", journal=["sshd", "other"], format="sshd") == [nginx, sshd]
+
+
+def test_a_fail2ban_that_is_starting_is_waited_for(host, monkeypatch):
+    """Its jails come after its socket, and the role fail2ban has restarted it a moment ago."""
+    answers = [StockadeError("no socket"), [], ["sshd"]]
+
+    class Client:
+        def __init__(self, path):
+            assert path == host.paths.fail2ban
+
+        def jails(self):
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    monkeypatch.setattr(_watcher_logs, "Fail2banClient", Client)
+    host.fail2ban = "active"
+    assert running_jails(host.run, host.paths.fail2ban) == ["sshd"]
+    answers[:] = [StockadeError("no socket")]
+    host.fail2ban = "inactive"
+    assert running_jails(host.run, host.paths.fail2ban) == []
+    answers[:] = [StockadeError("no socket")]
+    host.fail2ban = "active"
+    monkeypatch.setattr(_watcher_logs, "PATIENCE", -1)
+    assert running_jails(host.run, host.paths.fail2ban) == []
 
 
 def test_without_a_log_no_service_runs(host):

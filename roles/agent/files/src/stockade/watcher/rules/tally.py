@@ -37,9 +37,9 @@ from stockade.watcher.verdict import Verdict
 
 MAX_TRACKED = 100_000  # clients
 MAX_RULES = 8  # bits of a mask
-MAX_HELD = 4 * 2**20  # bytes of windows: 100,000 clients with 8 events each
+MAX_HELD = 10 * 2**20  # bytes of windows: 20,000 clients with 100 events each
 QUIET = 60  # seconds after a verdict without another one, at most
-_SLACK = 60  # seconds that lines may be out of order
+_SLACK = 20  # seconds that lines may be out of order
 _CHECK = 50_000  # events between two looks at the memory held
 
 
