@@ -37,7 +37,7 @@ _stockade() {
     replay:--format) choices=(access access-json sshd proftpd proftpd-json nginx-error apache-error) ;;
     report:--since | report:--until | replay:--since | replay:--until) choices=(1h 24h 7d) ;;
     report:--address) live=bans ;;
-    *:--reason | *:--comment | *:--source | *:--limit | *:--list | *:--rule) return ;;
+    *:--reason | *:--comment | *:--source | *:--limit | *:--list | *:--rule | *:--timezone) return ;;
     ban:*) choices=(--duration --reason --force) ;;
     unban:*)
         choices=(--all --source)
@@ -55,13 +55,14 @@ _stockade() {
         esac
         ;;
     check:*) choices=(--warden-config --watcher-config) ;;
+    replay:*) choices=(--preset --config --rule --format --since --until --timezone --sort --limit) ;;
     report:*) choices=(--address --rule --since --until --limit --events) ;;
     status:* | release:* | resume:*) ;;
     :*) choices=(ban unban bans whitelist report replay status release resume check --version) ;;
     *) return ;;
     esac
     case $previous in
-    --why | --duration | --address | --since | --until) ;;
+    --why | --duration | --address | --since | --until | --preset | --sort | --format) ;;
     stockade) choices+=(--help) ;;
     *) choices+=(--json --help) ;;
     esac
