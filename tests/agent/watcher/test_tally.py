@@ -12,6 +12,7 @@ import pytest
 
 from stockade.watcher.config.rules import DEFAULTS, Rule
 from stockade.watcher.rules.tally import QUIET, Tally
+from stockade.watcher.rules.windows import SIZE
 
 NOON = 1_790_000_000
 KEYS = ("203.0.113.1", "203.0.113.2", "2001:db8::/64")
@@ -100,3 +101,17 @@ def test_there_are_verdicts_to_compare() -> None:
     told = [verdict.rule for key, time, mask in events(1, masks=8, disorder=7, pace=3.0)
             for verdict in tally.add(key, tally.stamps.at(time)[mask])]  # fmt: skip
     assert told.count("r0") > 10
+
+
+def test_whoever_is_close_to_a_verdict_is_kept_when_memory_is_short() -> None:
+    """29 of 30 failures are closer to a verdict than 200 of 300 requests, and one request is further than both."""
+    tally = Tally(rules_of((30, 60), (300, 60)), max_held=80 * SIZE * 200)
+    close = "203.0.113.1"
+    for _n in range(29):
+        tally.add(close, tally.stamps.at(NOON)[3])
+    for number in range(100):
+        for _n in range(200):
+            tally.add(f"198.51.100.{number}", tally.stamps.at(NOON + 1)[2])
+    tally.counted(50_000)
+    assert 0 < tally.shed < 100
+    assert [verdict.network for verdict in tally.add(close, tally.stamps.at(NOON + 2)[3])] == [close]

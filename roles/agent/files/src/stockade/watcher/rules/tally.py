@@ -37,7 +37,7 @@ from stockade.watcher.verdict import Verdict
 
 MAX_TRACKED = 100_000  # clients
 MAX_RULES = 8  # bits of a mask
-MAX_HELD = 10 * 2**20  # bytes of windows: 20,000 clients with 100 events each
+MAX_HELD = 5 * 2**20  # bytes of windows: 20,000 clients with 50 events each
 QUIET = 60  # seconds after a verdict without another one, at most
 _SLACK = 20  # seconds that lines may be out of order
 _CHECK = 50_000  # events between two looks at the memory held
@@ -225,7 +225,7 @@ class Tally:
         elif stamps:
             self.windows[key] = window_of(stamps)
 
-    # -- bounded memory: the quietest clients go first, and of these the oldest --
+    # -- bounded memory: the clients that are furthest from a verdict go first, and of these the oldest --
 
     def counted(self, events: int) -> None:
         """So many events came in: look at the memory now and then."""
@@ -254,9 +254,19 @@ class Tally:
         windows = self.windows
 
         def rank(key: str) -> int:  # one number, not a pair: memory is short here
-            return (len(windows[key]) << 32) + newest(windows[key])
+            window = windows[key]
+            return (self._closeness(window) << 32) + newest(window) if len(window) > SIZE else newest(window)
 
         return sorted(windows, key=rank)
+
+    def _closeness(self, window: bytes) -> int:
+        """How close a window is to the verdict of one of the rules, in thousandths."""
+        masks = window[SIZE - 1 :: SIZE]
+        counts = [(mask, masks.count(mask)) for mask in set(masks)]
+        return max(
+            sum(count for mask, count in counts if mask >> index & 1) * 1000 // rule.maxretry
+            for index, rule in enumerate(self.rules)
+        )
 
     def _shed(self, keys: Iterable[str]) -> None:
         for key in keys:
