@@ -115,32 +115,32 @@ def test_control_characters_of_the_text_are_shown_as_text(host: Host) -> None:
 
 
 def test_a_service_may_tell_twenty_a_minute_and_root_any_number(host: Host) -> None:
-    for _ in range(20):
+    for _time in range(20):
         host.ask("alarm", WATCHER, **STORM)
     error = refusal(host, **STORM)
     assert error.code == QUOTA
     assert "20 alarms a minute" in str(error)
     assert len(told(host)) == 20
-    for _ in range(30):
+    for _time in range(30):
         host.ask("alarm", **STORM)
     host.wait(3)  # one more every three seconds
     host.ask("alarm", WATCHER, **STORM)
     assert refusal(host, **STORM).code == QUOTA
     host.wait(3600)  # however long it was quiet: a minute's worth
-    for _ in range(20):
+    for _time in range(20):
         host.ask("alarm", WATCHER, **STORM)
     assert refusal(host, **STORM).code == QUOTA
 
 
 def test_alarms_and_bans_have_shares_of_their_own(host: Host) -> None:
-    for _ in range(20):
+    for _time in range(20):
         host.ask("alarm", WATCHER, **STORM)
     answer = host.ban("203.0.113.9", caller=WATCHER, source="watcher/requests", duration="1h")
     assert answer["results"][0]["state"] == "banned"
 
 
 def test_check_tells_nobody_and_takes_nothing(host: Host) -> None:
-    for _ in range(50):
+    for _time in range(50):
         assert host.ask("alarm", WATCHER, check=True, **STORM) == {"changed": True}
     assert host.registry.last_change() == 0
     host.ask("alarm", WATCHER, **STORM)

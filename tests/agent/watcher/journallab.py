@@ -44,7 +44,7 @@ class FakeJournal:
 
     def reader(self) -> FakeReader:
         self.opened += 1
-        if self.error:
+        if isinstance(self.error, Exception):
             raise self.error
         return FakeReader(self)
 

@@ -539,7 +539,7 @@ def test_c6_what_would_be_a_broken_pattern_is_plain_text(tmp_path, access) -> No
         for n, text in enumerate(("user ([", "Invalid .* from", "user"))
     )
     line = said("Invalid user ([ from 203.0.113.1 port 1")
-    assert [rule for rule, _ in banned_by(ssh(access) + rules, [line], tmp_path)] == ["r0", "r2"]
+    assert [rule for rule, _network in banned_by(ssh(access) + rules, [line], tmp_path)] == ["r0", "r2"]
 
 
 def test_c19_ch18_a_threshold_that_is_missing_is_the_one_of_the_documentation(tmp_path, access, log) -> None:

@@ -200,7 +200,7 @@ def test_bh16_one_commit_for_everything_that_waits(path: Path) -> None:
     log.flush()
     assert log._db is not None
     log._db.set_trace_callback(statements.append)
-    for _ in range(1000):
+    for _time in range(1000):
         add(log)
     log.flush()
     assert [text for text in statements if not text.startswith("INSERT")] == ["BEGIN IMMEDIATE", "COMMIT"]
@@ -211,8 +211,8 @@ def test_1000_events_take_less_than_50_ms(path: Path) -> None:
     log = EventLog(path, text=True)
     log.flush()
     took = []
-    for _ in range(5):
-        for _ in range(1000):
+    for _time in range(5):
+        for _time in range(1000):
             add(log)
         began = time.process_time()  # of this process: others run beside
         log.flush()
@@ -222,7 +222,7 @@ def test_1000_events_take_less_than_50_ms(path: Path) -> None:
 
 def test_an_end_writes_everything_that_waits(path: Path) -> None:
     log = EventLog(path)
-    for _ in range(MAX_WAITING):
+    for _time in range(MAX_WAITING):
         add(log)
     log.close()
     assert len(rows(path)) == MAX_WAITING
@@ -322,7 +322,7 @@ def test_bh10_a_broken_file_is_moved_aside_and_begun_anew(path: Path, harm: Call
 
 def test_bh10_a_file_that_breaks_while_in_use_is_moved_aside(path: Path) -> None:
     log = EventLog(path)
-    for _ in range(3000):
+    for _time in range(3000):
         add(log, address="2001:db8:1:2::/64")
     log.close()
     log = EventLog(path)
@@ -369,7 +369,7 @@ def test_bh10_on_a_full_disk_events_wait_and_are_counted_and_it_heals(path: Path
     log = EventLog(path, text=True)
     log.flush()
     full_disk(log)
-    for _ in range(MAX_WAITING + 7):
+    for _time in range(MAX_WAITING + 7):
         add(log, text="x" * 100)
     log.flush()
     assert log.problem == f"cannot keep events in {path}: database or disk is full"
@@ -414,7 +414,7 @@ def test_somebody_who_holds_the_file_holds_nothing_up(path: Path, clock: Clock) 
 def test_long_messages_that_wait_take_no_more_memory_than_they_may(path: Path) -> None:
     log = EventLog(path, text=True)
     fitting = MAX_WAITING_TEXT // MAX_TEXT
-    for _ in range(fitting + 3):
+    for _time in range(fitting + 3):
         add(log, text="x" * MAX_TEXT)
     assert log.dropped == 3
     log.flush()
@@ -451,7 +451,7 @@ def test_ch19_bh16_the_oldest_go_where_there_are_too_many(path: Path, clock: Clo
 
 def test_much_is_forgotten_in_small_steps_and_its_space_given_back(path: Path, clock: Clock) -> None:
     log = EventLog(path, max_rows=100)
-    for _ in range(2 * PRUNED + 1100):
+    for _time in range(2 * PRUNED + 1100):
         add(log, address="2001:db8:1:2::/64")
         if len(log._waiting) == 2000:
             log.flush()

@@ -191,9 +191,7 @@ def test_no_bytes_raise(text: bytes) -> None:
     assert parser.parsed + parser.unparsed == 4
 
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner), max_leaves=4
-)
+VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=4)
 
 
 @given(st.sampled_from([*DENIED, "user"]), VALUES)

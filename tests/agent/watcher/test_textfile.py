@@ -41,11 +41,11 @@ def parse(text: str) -> dict[str, Family]:
     assert text.endswith("\n")
     for line in text[:-1].split("\n"):
         if line.startswith("# HELP "):
-            name, _, said = line[7:].partition(" ")
+            name, _blank, said = line[7:].partition(" ")
             assert re.fullmatch(_NAME, name) and said and name not in helped, line
             helped[name] = said
         elif line.startswith("# TYPE "):
-            about, _, kind = line[7:].partition(" ")
+            about, _blank, kind = line[7:].partition(" ")
             assert about == name and name not in families, line  # HELP, TYPE and samples of one metric stand together
             assert kind in ("counter", "gauge"), line
             families[name] = Family(kind, helped[name])

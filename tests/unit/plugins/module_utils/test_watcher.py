@@ -241,7 +241,10 @@ def test_sshd_is_read_from_the_journal_where_it_can_be(host, tmp_path):
     logs(tmp_path, "/usr/sbin/sshd", "/run/systemd/journal/socket")
     entries, _warnings = detect(host.run, [], [], host.paths.root)
     assert entries == [{"name": "sshd", "journal": ["sshd"], "format": "sshd"}]
-    without = lambda command: (1, "", "")  # noqa: E731
+
+    def without(_command):
+        return 1, "", ""
+
     entries, (warning,) = detect(without, [], [], host.paths.root)
     assert entries == [] and "python3-systemd" in warning
     logs(tmp_path, "/var/log/auth.log")

@@ -85,7 +85,7 @@ RULES = [
 @pytest.fixture
 def agent(monkeypatch):
     monkeypatch.syspath_prepend(str(AGENT))
-    import stockade.watcher.config as config
+    from stockade.watcher import config
 
     return config
 

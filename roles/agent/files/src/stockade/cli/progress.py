@@ -35,9 +35,9 @@ class Progress:
         speed = f"{lines:,} lines, {int(lines / took):,}/s"
         if self._total:
             share = min(1.0, done / self._total)
-            bar = ("#" * int(share * _BAR)).ljust(_BAR, ".")
+            blocks = ("#" * int(share * _BAR)).ljust(_BAR, ".")
             rest = f", {human(int(took / share - took) + 1)} left" if 0 < share < 1 else ""
-            speed = f"[{bar}] {share:4.0%}  {speed}{rest}"
+            speed = f"[{blocks}] {share:4.0%}  {speed}{rest}"
         self._stream.write(f"\r\x1b[K{cut(speed, 79)}")
         self._stream.flush()
         self._shown = True

@@ -80,7 +80,7 @@ class Engine:
         self, entries: list[tuple[int, bytes]], *, source: str, now: int | None = None, not_before: int = 0
     ) -> list[Verdict]:
         """The same for entries of the journal: time (epoch seconds) and message."""
-        parser = cast("JournalFormat", self.formats[source])
+        parser = cast(JournalFormat, self.formats[source])
         return self._judge(parser.parse_entries(entries), source, now, not_before)
 
     def _judge(

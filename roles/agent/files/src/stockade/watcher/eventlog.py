@@ -202,7 +202,7 @@ def _storable(text: str) -> str:
 def _broken(error: Exception) -> bool:
     """Whether the file itself is to blame, not the disk, a permission or another program."""
     # SQLITE_ERROR: it has not the tables or columns it should have
-    return type(error) is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return error.__class__ is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 @contextlib.contextmanager

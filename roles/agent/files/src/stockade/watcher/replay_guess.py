@@ -60,4 +60,4 @@ def dated(parser: Format, log: Log) -> None:
     """Times without a year are no later than the last change of the log."""
     syslog = getattr(parser, "syslog", None)
     if syslog is not None:
-        cast("Any", syslog).moments.reference = log.changed
+        cast(Any, syslog).moments.reference = log.changed

@@ -138,8 +138,8 @@ class AccessJsonFormat:
             return _NOTHING
         when, address, answer, method, uri, protocol, whole, agent = self._lookup.values(document)
         time = self._instants.epoch(when)
-        status = _STATUS.get(answer) if type(answer) is int or type(answer) is str else None
-        if time is None or status is None or type(address) is not str:
+        status = _STATUS.get(answer) if answer.__class__ is int or answer.__class__ is str else None
+        if time is None or status is None or address.__class__ is not str:
             return None
         request = _request_line(method, uri, protocol, whole)
         try:
@@ -150,9 +150,9 @@ class AccessJsonFormat:
             client = self._behind(address, document)
         if request is None or client is None:
             return None
-        if type(agent) is list and agent:
+        if agent.__class__ is list and agent:
             agent = agent[0]
-        shown = _escaped(agent, rb"\x%02X") if type(agent) is str and agent else b"-"
+        shown = _escaped(agent, rb"\x%02X") if agent.__class__ is str and agent else b"-"
         return (time, client, request, status, status + b'0 "-" "' + shown + b'"')
 
     def _resolve(self, address: str) -> Client | None:
@@ -173,9 +173,9 @@ class AccessJsonFormat:
         """Who is behind a trusted proxy; SPARED if the line does not say."""
         assert self._forwarded is not None
         header = value_at(document, self._header)
-        if type(header) is list and all(type(part) is str for part in header):
+        if header.__class__ is list and all(part.__class__ is str for part in header):
             header = ",".join(header)
-        if type(header) is not str:
+        if header.__class__ is not str:
             return SPARED
         return self._forwarded.client(_peer(address), header.encode("utf-8", "replace"))
 
@@ -196,14 +196,14 @@ def _is_access(document: dict[str, Any]) -> bool:
     logger = document.get("logger")
     if logger is None:
         return "request" in document and "status" in document
-    return type(logger) is not str or logger == _CADDY_LOGGER or logger.startswith(_CADDY_LOGGER + ".")
+    return logger.__class__ is not str or logger == _CADDY_LOGGER or logger.startswith(_CADDY_LOGGER + ".")
 
 
 def _request_line(method: object, uri: object, protocol: object, whole: object) -> bytes | None:
     """The request line; None if the line does not say. Of noise that was no request, what the server made of it."""
-    if type(whole) is str and not (method and uri):
+    if whole.__class__ is str and not (method and uri):
         return _escaped(whole, b"%%%02X")
-    if type(method) is not str or type(uri) is not str or not (protocol is None or type(protocol) is str):
+    if method.__class__ is not str or uri.__class__ is not str or not (protocol is None or protocol.__class__ is str):
         return None
     if not (method or uri):
         return b""

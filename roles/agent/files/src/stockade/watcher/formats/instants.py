@@ -35,9 +35,9 @@ class Instants:
         or without), or a number since 1970 in seconds, milliseconds, microseconds or nanoseconds, by its size. True and
         false are no numbers.
         """
-        if type(value) is float or type(value) is int:
+        if value.__class__ is float or value.__class__ is int:
             return _of_number(value)
-        if type(value) is not str or len(value) > _LONGEST:
+        if value.__class__ is not str or len(value) > _LONGEST:
             return None
         known = self._known.get(value)
         if known is not None:

@@ -50,7 +50,7 @@ class Objects:
                 found, end = self._decode(text)
             except (ValueError, RecursionError):
                 return None
-        return (found, text[end:]) if type(found) is dict else None
+        return (found, text[end:]) if found.__class__ is dict else None
 
     def _checked(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -90,7 +90,7 @@ def value_at(document: dict[str, Any], places: Places) -> Any:
                 here = here[rest]
                 break
             here = here.get(key)
-            if type(here) is not dict:
+            if here.__class__ is not dict:
                 here = None
                 break
         if here is not None:
@@ -124,7 +124,7 @@ class Lookup:
         holders = [document]
         for above, key in self._ways:
             held = holders[above].get(key)
-            holders.append(held if type(held) is dict else {})
+            holders.append(held if held.__class__ is dict else {})
         if self._dotted and not all(map(self._dotted.isdisjoint, holders)):
             return [value_at(document, places) for places in self._wanted]
         found = [holders[at].get(key) for at, key in self._first]

@@ -78,7 +78,7 @@ class ProftpdJsonFormat:
         time = self._instants.epoch(document.get("time"))
         address, code = document.get("remote_ip"), document.get("response_code")
         said, user = document.get("client_response"), document.get("user")
-        if time is None or type(address) is not str or not (said is None or type(said) is str):
+        if time is None or address.__class__ is not str or not (said is None or said.__class__ is str):
             return None
         client = self._clients.client(without_port(address.encode("utf-8", "replace")))
         if client is None:
@@ -88,7 +88,7 @@ class ProftpdJsonFormat:
             return Message(time, client, "", said)
         if not _is_code(code):
             return None
-        name = _text(user) if type(user) is str and user not in _NO_USER else ""
+        name = _text(user) if user.__class__ is str and user not in _NO_USER else ""
         return _message(time, client, str(code), said, name)
 
 
@@ -104,9 +104,9 @@ def _message(time: int, client: tuple[str, ...], code: str, said: str, user: str
 
 
 def _is_code(code: object) -> bool:
-    if type(code) is int:
+    if code.__class__ is int:
         return 100 <= code <= 999
-    return type(code) is str and len(code) == 3 and code.isascii() and code.isdigit()
+    return code.__class__ is str and len(code) == 3 and code.isascii() and code.isdigit()
 
 
 def _text(text: str) -> str:

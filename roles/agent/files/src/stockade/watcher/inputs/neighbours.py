@@ -121,7 +121,7 @@ def _by_age(entries: list[os.DirEntry[str]], since: int, until: int | None = Non
 def _neighbours(path: str) -> list[tuple[os.DirEntry[str], str]]:
     """The files beside the log, and beside what it links to; with each the log's name there."""
     found = []
-    for log in {path, os.path.realpath(path)}:
+    for log in sorted({path, os.path.realpath(path)}):
         folder, name = os.path.split(log)
         with contextlib.suppress(OSError), os.scandir(folder or ".") as entries:
             found += [(entry, name) for entry in entries if entry.is_file(follow_symlinks=False)]
