@@ -44,8 +44,8 @@ class FakeJournal:
 
     def reader(self) -> FakeReader:
         self.opened += 1
-        if isinstance(self.error, Exception):
-            raise self.error
+        for error in filter(None, [self.error]):
+            raise error
         return FakeReader(self)
 
 

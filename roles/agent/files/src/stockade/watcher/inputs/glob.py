@@ -67,7 +67,7 @@ class GlobInput:
         """What is wrong with one of the files, or that there are too many; empty if nothing is."""
         if self._too_many:
             return f"{self.path}: more than {MAX_FILES} files match, the rest is not read"
-        if not self._files and not self._left:
+        if not self._files and not self._left and not self._names:  # an empty file is one that matches
             return f"{self.path}: no file matches"
         return next((file.problem for file in self._files.values() if file.problem and not file.missing), "")
 
