@@ -25,7 +25,7 @@ def load(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:  # no TOML, no UTF-8, a number or a nesting without end
         raise ConfigError(f"{path}: {error}") from None
 
 

@@ -23,7 +23,7 @@ ENOUGH_SPANS = 2  # before the one of the verdict
 _SAMPLE = 8  # one request in so many is looked at
 _ENOUGH = 5  # samples of a span
 _AGENTS = 3  # different ones that a proxy shows at least, and more than a tool that cannot help it
-_MAX_CLIENTS = 1024  # of a span
+_MAX_CLIENTS = 4096  # of a span
 
 
 class Breaker:
@@ -34,7 +34,8 @@ class Breaker:
         self.heavy: dict[str, int] = {}  # client -> when last (log time) a verdict about it was held back
         self._max_bans = max_bans_per_minute
         self._max_share = max_share
-        self._recent: deque[int] = deque()  # times of verdicts
+        # times of verdicts that were let through; inputs that are behind give older ones
+        self._recent: deque[int] = deque(maxlen=4 * max_bans_per_minute or 1)
         self._shares: dict[str, _Shares] = {}
 
     def saw(self, events: list[Request], source: str) -> None:
@@ -54,13 +55,18 @@ class Breaker:
             self.held[SHARE] += 1
             self.heavy[verdict.network] = verdict.last
             return verdict.held_back(SHARE)
-        while self._recent and self._recent[0] <= verdict.last - MINUTE:
-            self._recent.popleft()
-        self._recent.append(verdict.last)
-        if self._max_bans and len(self._recent) > self._max_bans:
+        # Only what was let through counts: so many bans a minute there are in any storm.
+        before = sum(verdict.last - MINUTE < time <= verdict.last for time in self._recent)
+        if self._max_bans and before >= self._max_bans:
             self.held[STORM] += 1
             return verdict.held_back(STORM)
+        self._recent.append(verdict.last)
         return verdict
+
+    def forget_future(self, now: int) -> None:
+        """Drop what lies after `now`: the clock was set back."""
+        self._recent = deque((time for time in self._recent if time <= now), self._recent.maxlen)
+        self._shares.clear()
 
 
 class _Shares:
@@ -89,8 +95,8 @@ class _Shares:
                 agents = self._agents.setdefault(key, set())
                 if len(agents) < _AGENTS:
                     agents.add(fields.rpartition(b'" "')[2])
-            elif len(self._counts) > _MAX_CLIENTS:
-                self._counts = {key: count for key, count in self._counts.items() if count > 1}
+            elif len(self._counts) > _MAX_CLIENTS:  # who has a large share keeps it (Misra and Gries, 1982)
+                self._counts = {key: count - 1 for key, count in self._counts.items() if count > 1}
         self._skip = (self._skip - len(events)) % _SAMPLE
 
     def is_heavy(self, verdict: Verdict) -> bool:

@@ -46,7 +46,8 @@ class Courier:
         self._failures = 0
         self._singly = 0  # verdicts to ask about one by one, because a batch with them was refused as a whole
         self._next_attempt = 0.0  # monotonic
-        self._commands: bool | None = None  # whether the warden bans by a command; None: not asked yet
+        self._commands: bool | None = None  # whether the warden bans by a command; None: not known
+        self._asked = False
 
     @property
     def pending(self) -> list[Verdict]:
@@ -71,6 +72,7 @@ class Courier:
         for a warden that fails.
         """
         answered = 0
+        self._asked = False
         deadline = time.monotonic() + TURN
         while monotonic >= self._next_attempt and answered < BATCH and time.monotonic() < deadline:
             batch = self._batch(now, 1 if self._singly else BATCH)
@@ -89,20 +91,25 @@ class Courier:
     def _batch(self, now: int, size: int) -> list[Verdict]:
         """Take up to `size` verdicts out whose ban would not be over."""
         batch: list[Verdict] = []
+        waiting: list[Verdict] = []  # for the word whether the warden has a command
         while self._pending and len(batch) < size:
             verdict = self._pending.popleft()
             remaining = verdict.remaining(now)
             if remaining is not None and remaining <= 0:
                 self.late += 1
-            elif verdict.forwarded and not self._by_command():
+            elif not verdict.forwarded or self._by_command():
+                batch.append(verdict)
+            elif self._commands is None:
+                waiting.append(verdict)
+            else:
                 self.proxied += 1
                 self._report(verdict, PROXY)
-            else:
-                batch.append(verdict)
+        self._pending.extendleft(reversed(waiting))
         return batch
 
     def whitelist(self) -> list[str] | None:
-        """Whom the warden never bans, None if it does not say."""
+        """Whom the warden never bans, None if it does not say. What else it was asked is asked anew."""
+        self._commands = None
         try:
             entries = self._warden.call("whitelist").get("entries", [])
             return [str(entry["network"]) for entry in entries]
@@ -111,12 +118,13 @@ class Courier:
 
     def _by_command(self) -> bool:
         """Whether the warden bans by a command, which may reach a client that is behind a proxy."""
-        if self._commands is None:
+        if self._commands is None and not self._asked:
+            self._asked = True  # once in a turn, the warden may be slow
             try:
                 self._commands = "command" in str(self._warden.call("status").get("backend"))
             except (WardenUnavailable, ProtocolError):
-                return False  # asked again about the next one
-        return self._commands
+                return False
+        return bool(self._commands)
 
     def _ask(self, batch: list[Verdict], now: int) -> bool:
         """True if the warden decided about the batch, whatever it decided."""

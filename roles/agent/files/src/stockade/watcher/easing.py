@@ -59,6 +59,10 @@ class Eased:
         """Forget what is over."""
         self.until = {address: until for address, until in self.until.items() if until > now}
 
+    def forget_future(self, now: int) -> None:
+        """The clock was set back to `now`: nothing is eased for longer than it may be."""
+        self.until = {address: min(until, now + self._settings.seconds) for address, until in self.until.items()}
+
     def records(self) -> Iterator[dict[str, object]]:
         """For the saved state."""
         yield from ({"eased": address, "until": until} for address, until in self.until.items())

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from stockade.addresses import parse_network
 from stockade.watcher import formats
 from stockade.watcher.breaker import Breaker
 from stockade.watcher.clients import DEFAULT_KEY, Clients
@@ -158,6 +159,9 @@ class Engine:
         """Drop counts that lie in the future."""
         for tally in self.tallies:
             tally.forget_future(now + FUTURE)
+        self.breaker.forget_future(now + FUTURE)
+        if self.eased:
+            self.eased.forget_future(now)
 
     def refresh_clients(self, whitelist: Iterable[str] | None = None) -> None:
         """Notice that the host got or lost addresses, and whom the warden never bans (None: not known now).
@@ -213,7 +217,7 @@ class Engine:
     def _load_apart(self, record: dict[str, Any]) -> None:
         if "eased" in record:
             if self.eased:
-                self.eased.until[str(record["eased"])] = int(record["until"])
+                self.eased.until[str(parse_network(record["eased"]))] = int(record["until"])
             return
         for judge in self.judges:
             judge.restore(record)

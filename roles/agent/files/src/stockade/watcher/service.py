@@ -66,7 +66,7 @@ class Service:
         self._witness = Witness(config, state_dir / "events.db" if state_dir else None)
         self._reporter = Reporter(warden, runtime_dir, started=self._started)
         self._dirty = False
-        self._busy = False
+        self._busy = True  # until the first turn has shown otherwise: a backlog counts in its own past
         self._save_due = 0.0
         self._due: dict[str, float] = {}
         self.reading = self._restore()
@@ -127,7 +127,8 @@ class Service:
         self.engine.load(header["rules"], before.records())
         self._due.pop("housekeeping", None)  # the new engine does not know the whitelist yet
         self.reading.close()
-        self.reading = self._open(header["inputs"])
+        # An input that is new, or moved, begins now: its lines may have counted under another name.
+        self.reading = Reading(self.engine, header["inputs"], fresh=int(self._clock()))
         self._witness.configure(config)
         log(INFO, f"configuration reloaded: {len(config.inputs)} inputs, {len(config.rules)} rules")
 
@@ -200,7 +201,7 @@ class Service:
             return self._open(header.get("inputs", {}))
         except state.StateError as error:
             log(ERROR, str(error))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             assert self._state_path is not None
             state.discard(self._state_path)
             log(ERROR, f"{self._state_path} cannot be used ({error!r}): moved aside, counting starts at nothing")
@@ -211,7 +212,7 @@ class Service:
         """The records about clients; pending verdicts go to the courier on the way."""
         for record in records:
             if isinstance(record, dict) and "network" in record:
-                self.courier.take([Verdict(**record)])
+                self.courier.take([Verdict.restored(record)])
             else:
                 yield record
 
@@ -243,6 +244,9 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         log(ERROR, str(error))
         return 2
+    early: list[int] = []  # signals that come while the state is loaded, which may take a second
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: early.append(got))
     lock = _locked(options.state_dir)
     if lock is None:
         log(ERROR, f"another watcher runs with {options.state_dir}")
@@ -257,6 +261,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_signal: setattr(watcher, "stopping", True))
     signal.signal(signal.SIGINT, lambda *_signal: setattr(watcher, "stopping", True))
     signal.signal(signal.SIGHUP, lambda *_signal: setattr(watcher, "reload_wanted", True))
+    watcher.stopping = signal.SIGTERM in early or signal.SIGINT in early
     for entry in config.inputs:
         log(INFO, f"input {entry.name}: {entry.place} ({entry.format})")
     thresholds = (f"{rule.name} {rule.maxretry} in {human(rule.findtime)}" for rule in config.rules)

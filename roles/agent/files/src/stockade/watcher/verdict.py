@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stockade import durations
+from stockade.addresses import parse_network
 from stockade.watcher.clients import FORWARDED
 from stockade.watcher.config.rules import Rule
 
@@ -67,6 +68,23 @@ class Verdict:
             note=rule.reason,
             forwarded=key.endswith(FORWARDED),
         )
+
+    @classmethod
+    def restored(cls, record: dict[str, Any]) -> Verdict:
+        """The verdict of a saved record. Raises TypeError, ValueError for what is none."""
+        verdict = cls(**record)
+        parse_network(verdict.network)
+        numbers = (
+            verdict.count,
+            verdict.first,
+            verdict.last,
+            verdict.maxretry,
+            verdict.findtime,
+            verdict.duration or 0,
+        )
+        if verdict.type not in _COUNTED or not all(isinstance(number, int) for number in numbers):
+            raise ValueError("not a verdict")
+        return verdict
 
     def about(self, key: str) -> Verdict:
         """The same about another client."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def parse(document: dict[str, Any], where: str = "watcher.toml") -> Config:
         raise ConfigError(f"{where}: no [[input]]: no rule can fire")
     unique([entry.name for entry in inputs], f"{where}: input")
     unique([entry.place for entry in inputs], f"{where}: input path")
+    _check_overlap(inputs, where)
     config = Config(inputs=tuple(inputs), rules=(*PRESETS[preset], *own), lookback=0, **_about_all(given, where))
     unique([rule.name for rule in config.rules], f"{where}: rule")
     for rule in own:
@@ -99,6 +101,14 @@ def parse(document: dict[str, Any], where: str = "watcher.toml") -> Config:
     wanted = seconds(given["lookback"], f"{where}: lookback") if "lookback" in given else LOOKBACK.get(preset, 0)
     shortest = min(longest, _LONGEST_LOOKBACK)
     return replace(config, lookback=max(wanted, shortest))
+
+
+def _check_overlap(inputs: list[Input], where: str) -> None:
+    """Raise ConfigError if a pattern meets the log of another input: its lines would count twice."""
+    for entry in inputs:
+        for other in inputs:
+            if entry is not other and entry.path and fnmatch.fnmatchcase(entry.path, other.path):
+                raise ConfigError(f"{where}: input {other.name}: {other.path} is or holds {entry.path} of {entry.name}")
 
 
 def _about_all(given: dict[str, Any], where: str) -> dict[str, Any]:

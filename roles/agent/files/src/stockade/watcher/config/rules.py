@@ -139,6 +139,8 @@ def _check_rate(rule: Rule, where: str) -> None:
     for text in rule.path:
         if not text.startswith(("/", "*")) or not text.isprintable():
             raise ConfigError(f"{where}: path: {text!r} can never be one: a path begins with / (or the pattern with *)")
+        if text.count("*") > 2:
+            raise ConfigError(f"{where}: path: {text!r} has more than two *")
 
 
 def _check_probe(rule: Rule, where: str) -> None:

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta, timezone
 
 from stockade.watcher.clients import SPARED, Client, Clients
 from stockade.watcher.config.inputs import Input
-from stockade.watcher.events import Request
+from stockade.watcher.events import LATEST, Request
 from stockade.watcher.formats.forwarded import Forwarded
 
 _STATUS = frozenset(b" %03d " % status for status in range(1000))
@@ -149,7 +149,10 @@ class AccessFormat:
             return None
         if len(self._times) >= self._cache_limit:
             self._times.clear()
-        self._times[text] = time = int(moment.timestamp())
+        time = int(moment.timestamp())
+        if not 0 <= time <= LATEST:
+            return None
+        self._times[text] = time
         return time
 
     def _client(self, head: bytes) -> Client | None:

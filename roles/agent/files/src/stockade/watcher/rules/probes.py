@@ -44,6 +44,8 @@ class Probes(RequestJudge):
         verdicts: list[Verdict] = []
         for (time, client, *_rest), token in self._hits:
             key = client[self._key_index]
+            if key not in self.tally.windows:  # decided, or forgotten: it starts at nothing
+                self.seen.pop(key, None)
             if self._is_new(key, token, time):
                 verdicts += self.tally.add(key, self.tally.stamps.at(time)[1])
         return verdicts

@@ -21,7 +21,8 @@ _STATIC = re.compile(
     rb"(?:GET|HEAD) [^ ?]*\.(?i:css|m?js|map|wasm|png|jpe?g|gif|webp|avif|svg|ico|bmp|tiff?|woff2?|ttf|otf|eot"
     rb"|mp3|ogg|m4a|wav|mp4|m4v|webm|m3u8|ts|vtt)(?:\?[^ ]*)?(?: [^ ]*)?"
 )
-_AGENT = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"')
+_QUOTED = rb'"((?:[^"\\]|\\.)*+)"'
+_AGENT = re.compile(rb" \d\d\d \S+ " + _QUOTED + b" " + _QUOTED, re.DOTALL)
 
 
 class Rates(RequestJudge):
@@ -94,7 +95,7 @@ def _by_status(rules: Sequence[Rule], covered: int) -> dict[bytes, int]:
 def _predicate(rule: Rule) -> Callable[[Request], bool] | None:
     """What a rule asks of a request beside its status and whether it is static; None for nothing."""
     methods = tuple(method.encode() for method in rule.method)
-    paths = re.compile("|".join(_pattern(text) for text in rule.path).encode()) if rule.path else None
+    paths = re.compile("|".join(_pattern(text) for text in rule.path).encode(), re.DOTALL) if rule.path else None
     agents = tuple(text.encode().lower() for text in rule.agent)
     if not (methods or paths or agents):
         return None
@@ -120,11 +121,11 @@ def _path(target: bytes) -> bytes:
 
 def _pattern(text: str) -> str:
     """A path as a regular expression; `*` is anything, and one that ends in none means what lies below it as well."""
-    pattern = "[^\\n]*".join(re.escape(part) for part in re.split(r"\*+", text))
-    return pattern if text.endswith("*") or "." in text.rpartition("/")[2] else pattern.rstrip("/") + "(?:/[^\\n]*)?"
+    pattern = ".*".join(re.escape(part) for part in re.split(r"\*+", text))
+    return pattern if text.endswith("*") or "." in text.rpartition("/")[2] else pattern.rstrip("/") + "(?:/.*)?"
 
 
 def agent_of(fields: bytes) -> bytes:
     """The user agent: the second quoted field behind the request; empty if there is none."""
-    found = _AGENT.findall(fields, 0, 16_384)
-    return found[1] if len(found) > 1 else b""
+    found = _AGENT.match(fields)
+    return found[2] if found else b""

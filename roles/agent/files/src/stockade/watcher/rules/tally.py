@@ -168,7 +168,9 @@ class Tally:
         shortest = now - _SLACK - min(rule.findtime for rule in self.rules)
         for key, window in [item for item in self.windows.items() if newest(item[1]) <= shortest]:
             self._keep(key, stamps_of(window), now, 0)
-        for key in [key for key, until in self._quiet.items() if max(until) < now]:
+        # Not before events of the quiet time are over as well: without the mark they would count.
+        over = now - self._longest - _SLACK
+        for key in [key for key, until in self._quiet.items() if max(until) < over]:
             del self._quiet[key]
 
     def forget(self, rule_name: str, key: str) -> None:
