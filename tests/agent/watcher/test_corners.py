@@ -19,6 +19,7 @@ from stockade.watcher.breaker import Breaker
 from stockade.watcher.config import parse
 from stockade.watcher.config.rules import DEFAULTS
 from stockade.watcher.courier import Courier
+from stockade.watcher.journal import log as to_journal
 from stockade.watcher.rules.requests import agent_of
 from stockade.watcher.rules.tally import Tally
 from stockade.watcher.verdict import STORM, Verdict
@@ -172,3 +173,20 @@ def test_a_record_of_something_else_costs_the_counts_and_no_start(start, config,
     (tmp_path / "state.json").write_text(json.dumps(header) + "\n" + json.dumps(record) + "\n")
     settle(start())
     assert (tmp_path / "state.json.broken").exists()
+
+
+def test_a_problem_of_an_input_ends_with_the_input(start, config, access, warden, tmp_path) -> None:
+    good = config.read_text()
+    config.write_text(good + f'[[input]]\nname = "gone"\npath = "{tmp_path}/gone.log"\n')
+    service = start()
+    settle(service)
+    assert len(service.status()["problems"]) == 1
+    config.write_text(good)
+    service.reload_wanted = True
+    settle(service)
+    assert service.status()["problems"] == []
+
+
+def test_a_file_name_cannot_write_lines_into_the_journal(capfd) -> None:
+    to_journal(3, "x.log\n<0>ban network=203.0.113.9 result=banned: Permission denied")
+    assert capfd.readouterr().err.count("\n") == 1

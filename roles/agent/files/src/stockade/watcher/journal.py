@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
+from stockade.text import visible
+
 ERROR, WARNING, INFO = 3, 4, 6
 
 
 def log(priority: int, text: str) -> None:
-    """One line to the journal (sd-daemon(3) prefix), or plain to a terminal."""
+    """One line to the journal (sd-daemon(3) prefix), or plain to a terminal; a file may be called like two lines."""
     prefix = f"<{priority}>" if os.environ.get("JOURNAL_STREAM") else ""
-    print(f"{prefix}{text}", file=sys.stderr, flush=True)
+    print(f"{prefix}{visible(text, 1000)}", file=sys.stderr, flush=True)
 
 
 class Problems:

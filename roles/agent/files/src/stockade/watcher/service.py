@@ -121,7 +121,7 @@ class Service:
         except ConfigError as error:
             self._problems.set("configuration", f"not reloaded: {error}")
             return
-        self._problems.set("configuration", "")
+        self._problems = Problems()  # of inputs that are no longer there as well
         header, before = self._header(), self.engine
         self.engine = Engine(config, witness=config.events.days > 0)
         self.engine.load(header["rules"], before.records())
