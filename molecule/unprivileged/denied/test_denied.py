@@ -84,7 +84,7 @@ def test_dh7_what_somebody_else_writes_into_the_file_is_put_right(operator: Any,
 
 
 def test_d24_a_flood_is_detected_and_its_client_refused(operator: Any) -> None:
-    operator.shell("attacker", "ab", "-n", "80", "-c", "4", "-s", "1", f"http://{PLAIN['4']}/")
+    operator.shell("attacker", "ab", "-n", "400", "-c", "4", "-s", "1", f"http://{PLAIN['4']}/")
     assert operator.eventually(lambda: not greeted(operator, "attacker"))
     assert greeted(operator, "visitor")
 
