@@ -18,12 +18,11 @@ from stockade.watcher.clients import DEFAULT_KEY, Clients
 from stockade.watcher.config import Config, Rule
 from stockade.watcher.config.rules import USER
 from stockade.watcher.easing import Eased
-from stockade.watcher.events import JournalFormat, Message, Request
+from stockade.watcher.events import LATEST, JournalFormat, Message, Request
 from stockade.watcher.rules import Judge, MessageJudge, RequestJudge, judges_of
 from stockade.watcher.rules.messages import Messages
 from stockade.watcher.rules.probes import Probes
 from stockade.watcher.rules.tally import MAX_TRACKED, Tally
-from stockade.watcher.rules.windows import LATEST
 from stockade.watcher.verdict import Verdict
 
 FUTURE = 60  # seconds a line may be ahead of the clock

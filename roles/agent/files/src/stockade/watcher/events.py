@@ -14,7 +14,7 @@ from stockade.watcher.clients import Client
 # hundreds of thousands a second.
 Request = tuple[int, Client, bytes, bytes, bytes]
 
-LATEST = 2**32 - 1  # the last time (epoch seconds) an event can have
+LATEST = 2**32 - 1  # the last time (epoch seconds) an event can have: a stamp has four bytes for it
 FAILURE, ACCEPTED, ATTEMPT, OTHER = "failure", "accepted", "attempt", "other"
 
 

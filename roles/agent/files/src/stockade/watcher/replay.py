@@ -17,11 +17,10 @@ from dataclasses import replace
 
 from stockade.watcher.config import Config, Input
 from stockade.watcher.engine import FUTURE, Engine
-from stockade.watcher.events import Format, Message, Request
+from stockade.watcher.events import LATEST, Format, Message, Request
 from stockade.watcher.replay_bans import Banned, Ledger
 from stockade.watcher.replay_guess import dated
 from stockade.watcher.replay_logs import Log
-from stockade.watcher.rules.windows import LATEST
 from stockade.watcher.verdict import Verdict
 
 MAX_COUNTED = 100_000  # clients whose requests are counted

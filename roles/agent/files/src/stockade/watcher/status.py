@@ -24,7 +24,6 @@ from stockade.watcher.verdict import PROXY, STORM
 
 PERIOD = 60.0  # seconds
 _ENOUGH = 100  # lines after which mostly unparsed ones are a problem
-_UNPARSED = "lines do not parse"  # the part of an alarm that the change feed is told about
 
 
 class Reporter:
@@ -166,7 +165,7 @@ class Alarms:
             name, path = entry["name"], entry["path"]
             lines, unparsed, late = (recent[f"{key} {name}"] for key in ("lines", "unparsed", "out_of_time"))
             if lines >= _ENOUGH and unparsed * 2 > lines:
-                found[f"format {name}"] = f"{path}: {unparsed} of {lines} {_UNPARSED}"
+                found[f"format {name}"] = f"{path}: {unparsed} of {lines} lines do not parse"
             if lines >= _ENOUGH and late * 10 > lines * 9:
                 found[f"time {name}"] = (
                     f"{path}: {late} of {lines} lines are too old or of the future: is the clock right?"

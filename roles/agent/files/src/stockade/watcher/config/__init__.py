@@ -14,7 +14,7 @@ from stockade.config import ConfigError, load
 from stockade.watcher.config import inputs as input_tables
 from stockade.watcher.config import rules as rule_tables
 from stockade.watcher.config.inputs import Input
-from stockade.watcher.config.parts import FOREVER, Keys, between, check_name, seconds, table, unique
+from stockade.watcher.config.parts import Keys, between, seconds, table, unique
 from stockade.watcher.config.presets import LOOKBACK, PRESETS
 from stockade.watcher.config.rules import Rule
 
@@ -155,7 +155,6 @@ def _formats(rule: Rule) -> str:
 
 
 __all__ = [
-    "FOREVER",
     "PATH",
     "PRESETS",
     "Config",
@@ -164,7 +163,6 @@ __all__ = [
     "Events",
     "Input",
     "Rule",
-    "check_name",
     "parse",
     "read",
 ]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from stockade.watcher.events import LATEST
 from stockade.watcher.formats.moments import with_offset
-from stockade.watcher.rules.windows import LATEST
 
 _REMEMBERED = 4096  # texts of times
 _LONGEST = 40  # characters of one

@@ -77,11 +77,6 @@ class Rates(RequestJudge):
         return verdicts
 
 
-def is_static(request: bytes) -> bool:
-    """True if a request line asks for a static asset."""
-    return _STATIC.fullmatch(request) is not None
-
-
 def _by_status(rules: Sequence[Rule], covered: int) -> dict[bytes, int]:
     """For each status, as it stands in a line, the rules that count it."""
     masks = dict.fromkeys(range(1000), 0)

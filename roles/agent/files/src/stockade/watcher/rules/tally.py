@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from stockade.watcher.config.rules import Rule
+from stockade.watcher.events import LATEST
 from stockade.watcher.rules.windows import (
-    LATEST,
     SIZE,
     Stamps,
     columns_of,

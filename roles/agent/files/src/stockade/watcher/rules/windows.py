@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from struct import iter_unpack, pack
 
 SIZE = 5  # bytes of a stamp
-LATEST = 2**32 - 1  # the last time (epoch seconds) a stamp can hold
 _KEPT = 4096  # times of which the stamps are remembered
 _FORM = ">IB"
 
