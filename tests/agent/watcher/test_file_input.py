@@ -11,34 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watcherlab import append, drain, follow, time_of
 
 from stockade.watcher.clients import Clients
 from stockade.watcher.config import Input
 from stockade.watcher.formats.access import AccessFormat
 from stockade.watcher.inputs import source as module
-from stockade.watcher.inputs.file import FileInput
 from stockade.watcher.inputs.lines import MAX_LINE
 from stockade.watcher.inputs.start import offset_of
-
-
-def time_of(line: bytes) -> int | None:
-    return int(line.split()[0]) if line[:1].isdigit() else None
-
-
-def follow(path: Path, **options: Any) -> FileInput:
-    return FileInput(str(path), time_of=time_of, **options)
-
-
-def drain(source: FileInput) -> list[bytes]:
-    lines: list[bytes] = []
-    while new := source.read():
-        lines += new
-    return lines
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
 
 
 @pytest.fixture

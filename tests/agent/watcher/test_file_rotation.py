@@ -14,29 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watcherlab import append, drain, follow
 
-from stockade.watcher.inputs.file import FileInput
 from stockade.watcher.inputs.neighbours import is_rotated
-
-
-def time_of(line: bytes) -> int | None:
-    return int(line.split()[0]) if line[:1].isdigit() else None
-
-
-def follow(path: Path, **options: Any) -> FileInput:
-    return FileInput(str(path), time_of=time_of, **options)
-
-
-def drain(source: FileInput) -> list[bytes]:
-    lines: list[bytes] = []
-    while new := source.read():
-        lines += new
-    return lines
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
 
 
 @pytest.fixture

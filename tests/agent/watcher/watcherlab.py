@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stockade.watcher.inputs.file import FileInput
 from stockade.watcher.service import Service
 
 SOURCE = Path(__file__).resolve().parents[3] / "roles" / "agent" / "files" / "src"
@@ -84,3 +85,26 @@ def add(path: Path, lines: list[bytes]) -> None:
 def settle(service: Service) -> None:
     while service.turn():
         pass
+
+
+# -- log files, followed by themselves --
+
+
+def time_of(line: bytes) -> int | None:
+    return int(line.split()[0]) if line[:1].isdigit() else None
+
+
+def follow(path: Path, **options: Any) -> FileInput:
+    return FileInput(str(path), time_of=time_of, **options)
+
+
+def drain(source: FileInput) -> list[bytes]:
+    lines: list[bytes] = []
+    while new := source.read():
+        lines += new
+    return lines
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
