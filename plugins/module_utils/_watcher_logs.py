@@ -55,7 +55,7 @@ CLOSED = ("/var/log/proftpd/proftpd.log",)
 SSHD_LOGS = ("/var/log/auth.log", "/var/log/secure")
 SSHD_JAIL = "sshd"
 ACCESS_JAIL = "access-rate"  # the role fail2ban's own
-PATIENCE = 10.0  # seconds until a fail2ban that was started a moment ago has its jails
+PATIENCE = 10.0  # seconds after which a fail2ban that was started has its jails
 _JOURNAL = "/run/systemd/journal"
 _DOUBLE = "%s is not watched: it may have the requests of %s once more; add it to inputs if it has its own clients"
 _NO_JOURNAL = "logins at sshd are not watched: the journal needs the package python3-systemd, and there is no %s"
@@ -63,19 +63,27 @@ _NO_JOURNAL = "logins at sshd are not watched: the journal needs the package pyt
 
 def running_jails(run: Run, socket: str) -> list[str]:
     """The jails of the host's fail2ban; none where it does not run. One that is starting is waited for."""
-    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             jails = Fail2banClient(socket).jails()
         except StockadeError:
             jails = []
-        # Its unit is active before its socket is there, and the socket before the jails are.
-        if jails or time.monotonic() > deadline:
+        if jails or not _is_starting(run):
             return jails
-        _rc, out, _err = run(["systemctl", "is-active", "fail2ban.service"])
-        if out.strip() not in ("active", "activating", "reloading"):
-            return []
         time.sleep(0.2)
+
+
+def _is_starting(run: Run) -> bool:
+    """Whether fail2ban came up so lately that jails may be missing still: one without jails never gets any.
+
+    Its unit is active before its socket is there, and the socket before the jails are.
+    """
+    _rc, out, _err = run(["systemctl", "show", "-p", "ActiveState,ActiveEnterTimestampMonotonic", "fail2ban.service"])
+    shown = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    since = shown.get("ActiveEnterTimestampMonotonic", "")  # microseconds
+    if shown.get("ActiveState") != "active" or not since.isdigit():
+        return shown.get("ActiveState") in ("activating", "reloading")
+    return time.monotonic() - int(since) / 1e6 < PATIENCE
 
 
 def detect(run: Run, jails: t.Collection[str], declared: list[Input], root: str = "/") -> tuple[list[Input], list[str]]:

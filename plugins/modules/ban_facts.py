@@ -160,9 +160,26 @@ ansible_facts:
           elements: dict
           returned: always
         watcher:
-          description: C(available), C(reason) if it is not, and C(status) as the watcher wrote it.
+          description: What the watcher says about itself.
           type: dict
           returned: always
+          contains:
+            available:
+              description: Whether a watcher runs here, or ran since the last boot, and could be asked.
+              type: bool
+              returned: always
+            reason:
+              description: Why not, else empty.
+              type: str
+              returned: always
+            status:
+              description:
+                - All as the watcher wrote it, else empty. Among it are C(state), C(problems), C(inputs) and C(rules).
+                - What waits and what got lost since the watcher started are C(pending) (verdicts without an answer of
+                  the warden), C(dropped) (verdicts that were too many to wait), C(late) (verdicts whose ban would have
+                  been over) and C(events_dropped) (events that are not in the database).
+              type: dict
+              returned: always
 """
 
 import socket

@@ -81,7 +81,9 @@ options:
             is 4, behind referer and user agent. For the format V(access).
         type: int
       dialect:
-        description: Whose JSON it is. For the format V(access-json).
+        description:
+          - Whose JSON it is. For the format V(access-json). V(nginx) and V(caddy) are tested with the programs of
+            Debian, V(traefik), which Debian has not, with lines as its documentation shows them.
         type: str
         choices: [nginx, caddy, traefik]
       fields:
@@ -124,7 +126,7 @@ options:
   lookback:
     description:
       - How old lines may be to count when a log is seen for the first time, such as V(1h). It is at least the longest
-        O(rules[].findtime) or an hour, whichever is less; that is also the default.
+        O(rules[].findtime) or an hour, whichever is less; that is also the default. At most V(7d).
     type: str
   max_bans_per_minute:
     description:

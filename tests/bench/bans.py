@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 from benchlib.figures import Figures, Target, percentile
 from benchlib.hosts import REPOSITORY, BenchError, Host, say
+from benchlib.runs import afterwards, common_options, run_bench, tell
 
 OUTPUT = REPOSITORY / "build/bench/bans.json"
 LIST = "bench"
@@ -185,51 +185,33 @@ def left_as_it_was(host: Host, *, installed: bool) -> Iterator[None]:
             host.play("remove.yml")
 
     host.place()
-    try:
+    with afterwards(leave, "cleaning up"):
         host.measure("cleanup", lists=[LIST])  # after an interrupted run
         yield
-    except BaseException:
-        try:
-            leave()
-        except BenchError as error:
-            say(f"cleaning up failed as well: {error}")
-        raise
-    leave()
 
 
-def run(host: Host, *, parts: list[str], size: int, repeat: int, output: Path) -> None:
+def run(asked: argparse.Namespace) -> None:
     """Measure everything and leave the host as it was. Raises BenchError if something cannot be measured."""
+    host = Host(asked.host)
     say(f"{host.name}: harden.yml")
-    installed = host.shell("sh", "-c", "test -e /usr/local/bin/stockade && echo yes || echo no").strip() == "yes"
+    installed = host.installed()
     host.play("harden.yml")
     with left_as_it_was(host, installed=installed):
         facts: dict[str, Any] = host.measure("facts")
         with tempfile.TemporaryDirectory(prefix="stockade-bench-") as directory:
-            bench = Bans(host, size=size, repeat=repeat, directory=Path(directory))
-            for part in parts:
+            bench = Bans(host, size=asked.size, repeat=asked.repeat, directory=Path(directory))
+            for part in asked.parts:
                 getattr(bench, part)()
-    moment = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
-    bench.figures.write(output, date=moment, host=host.name, list_size=size, repeat=repeat, machine=facts)
-    print("\n".join(bench.figures.table()))
-    print(f"in {output.relative_to(REPOSITORY)}; {facts['system']}, {facts['cores']} cores, kernel {facts['kernel']}")
+    tell(bench.figures, asked.output, host, facts, list_size=asked.size, repeat=asked.repeat)
 
 
 def main() -> int:
     """Exit codes: 0 measured, 1 not."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--host", default="web2", help="a host of the test fleet that has fail2ban [%(default)s]")
+    parser = common_options(__doc__, host="web2", output=OUTPUT)
     parser.add_argument("--size", type=int, default=100_000, help="networks in the big list [%(default)s]")
     parser.add_argument("--repeat", type=int, default=5, choices=range(1, MOST_REPEATS + 1), help="[%(default)s]")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="loaded needs big_list [all]")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the figures go [build/bench/bans.json]")
-    options = parser.parse_args()
-    try:
-        host, output = Host(options.host), options.output.resolve()
-        run(host, parts=options.parts, size=options.size, repeat=options.repeat, output=output)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_bench(parser, run)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import json
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from bans import left_as_it_was
 from benchlib.figures import Figures, Target
 from benchlib.hosts import BENCH, REPOSITORY, BenchError, Host, say
+from benchlib.runs import afterwards, common_options, run_bench, tell, undone_on_error
 
 OUTPUT = REPOSITORY / "build/bench/fail2ban.json"
 LOG = "/var/log/stockade-bench.log"
@@ -166,65 +165,45 @@ def bench_jails_gone(host: Host) -> Iterator[None]:
     """No jail and no ban of the bench before, nor afterwards."""
     host.measure("jails_leave", jails=ALL)
     host.measure("jails_prepare")
-    try:
+    with afterwards(lambda: host.measure("jails_leave", jails=ALL), "removing the jails"):
         yield
-    except BaseException:
-        try:
-            host.measure("jails_leave", jails=ALL)
-        except BenchError as error:
-            say(f"removing the jails failed as well: {error}")
-        raise
-    host.measure("jails_leave", jails=ALL)
 
 
 def harden(host: Host, *, installed: bool) -> None:
     """As `bans` does. If it fails half-way, the agent does not stay unless it was `installed`."""
-    say(f"{host.name}: harden.yml")
-    try:
-        host.play("harden.yml")
-    except BaseException:
+
+    def remove() -> None:
         if not installed:
-            try:
-                host.play("remove.yml")
-            except BenchError as error:
-                say(f"removing it failed as well: {error}")
-        raise
+            host.play("remove.yml")
+
+    say(f"{host.name}: harden.yml")
+    with undone_on_error(remove, "removing it"):
+        host.play("harden.yml")
 
 
-def run(host: Host, *, parts: list[str], bans: int, repeat: int, output: Path) -> None:
+def run(asked: argparse.Namespace) -> None:
     """Measure everything and leave the host as it was. Raises BenchError if something cannot be measured."""
-    installed = host.shell("sh", "-c", "test -e /usr/local/bin/stockade && echo yes || echo no").strip() == "yes"
+    host = Host(asked.host)
+    installed = host.installed()
     with fail2ban_as_it_was(host):
         harden(host, installed=installed)
         with left_as_it_was(host, installed=installed):
             facts: dict[str, Any] = host.measure("facts")
-            bench = Fail2ban(host, bans=bans, repeat=repeat)
+            bench = Fail2ban(host, bans=asked.bans, repeat=asked.repeat)
             with bench_jails_gone(host):
-                for part in parts:
+                for part in asked.parts:
                     getattr(bench, part)()
             facts["load_after"] = host.measure("facts")["load_before"]
-    moment = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
-    bench.figures.write(output, date=moment, host=host.name, bans=bans, repeat=repeat, machine=facts)
-    print("\n".join(bench.figures.table()))
-    print(f"in {output}; {facts['system']}, {facts['cores']} cores, kernel {facts['kernel']}")
+    tell(bench.figures, asked.output, host, facts, bans=asked.bans, repeat=asked.repeat)
 
 
 def main() -> int:
     """Exit codes: 0 measured, 1 not."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--host", default="web2", help="a host of the test fleet that has fail2ban [%(default)s]")
+    parser = common_options(__doc__, host="web2", output=OUTPUT)
     parser.add_argument("--bans", type=int, default=5000, help="bans in the jail at a restart [%(default)s]")
     parser.add_argument("--repeat", type=int, default=5, choices=range(1, MOST_REPEATS + 1), help="[%(default)s]")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="[all]")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the figures go [build/bench/fail2ban.json]")
-    options = parser.parse_args()
-    try:
-        host, output = Host(options.host), options.output.resolve()
-        run(host, parts=options.parts, bans=options.bans, repeat=options.repeat, output=output)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_bench(parser, run)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from bans import LIST
 from benchlib.figures import Target, percentile
 from benchlib.floors import FlooredFigures, markdown
-from benchlib.hosts import REPOSITORY, BenchError, say
-from benchlib.watched import AGENT, WatcherHost
+from benchlib.hosts import BENCH, REPOSITORY, BenchError, Host, say
+from benchlib.runs import afterwards, common_options, run_bench, tell
 
 OUTPUT = REPOSITORY / "build/bench/watcher.json"
+AGENT = BENCH / "benchlib/agent.yml"
 PARTS = ["rates", "drops", "memory"]
 SSHD_SHARE = 0.3  # lines of the log of logins for each line of the access log
 MOST_CLIENTS = 200  # the neighbour has so many addresses
@@ -52,7 +51,7 @@ RATIOS = {
 class Watcher:
     """One run on one host. `lines` is the length of the access log, `repeat` how often it is read."""
 
-    def __init__(self, host: WatcherHost, options: argparse.Namespace) -> None:
+    def __init__(self, host: Host, options: argparse.Namespace) -> None:
         self.figures = FlooredFigures(TARGETS, {name: floor for name, (_over, _under, floor) in RATIOS.items()})
         self.more: dict[str, Any] = {}
         self._host = host
@@ -121,7 +120,7 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def left_as_it_was(host: WatcherHost) -> Iterator[None]:
+def left_as_it_was(host: Host) -> Iterator[None]:
     """The agent and the measurements are on the host meanwhile; afterwards it has nothing that the bench brought."""
     installed = host.installed()
 
@@ -135,40 +134,32 @@ def left_as_it_was(host: WatcherHost) -> Iterator[None]:
             host.play("remove.yml")
 
     host.place()
-    try:
+    with afterwards(leave, "cleaning up"):
         say(f"{host.name}: the agent")
         host.play(AGENT)
         host.measure("watcher_leave")  # after an interrupted run
         host.measure("cleanup", lists=[LIST])
         yield
-    except BaseException:
-        try:
-            leave()
-        except BenchError as error:
-            say(f"cleaning up failed as well: {error}")
-        raise
-    leave()
 
 
-def run(options: argparse.Namespace) -> None:
+def run(asked: argparse.Namespace) -> None:
     """Measure and leave the host as it was. Raises BenchError if something cannot be measured."""
-    host, output = WatcherHost(options.host), options.output.resolve()
+    if asked.markdown:
+        print("\n".join(markdown(asked.output)))
+        return
+    host = Host(asked.host)
     with left_as_it_was(host):
         facts: dict[str, Any] = host.measure("facts") | host.measure("watcher_versions")
-        bench = Watcher(host, options)
-        for part in options.only:
+        bench = Watcher(host, asked)
+        for part in asked.only:
             getattr(bench, part)()
-    moment = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
-    asked = {key: getattr(options, key) for key in ("lines", "fail2ban_lines", "size", "clients", "repeat")}
-    bench.figures.write(output, date=moment, host=host.name, machine=facts, asked=asked, **bench.more)
-    print("\n".join(bench.figures.table()))
-    print(f"in {output}; {facts['system']}, {facts['cores']} cores, kernel {facts['kernel']}")
+    said = {key: getattr(asked, key) for key in ("lines", "fail2ban_lines", "size", "clients", "repeat")}
+    tell(bench.figures, asked.output, host, facts, asked=said, **bench.more)
 
 
 def main() -> int:
     """Exit codes: 0 measured, 1 not."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--host", default="gate", help="a host of the test fleet that has fail2ban [%(default)s]")
+    parser = common_options(__doc__, host="gate", output=OUTPUT)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=f"{PARTS} [all]")
     parser.add_argument("--lines", type=int, default=1_000_000, help="of the access log [%(default)s]")
     parser.add_argument("--fail2ban-lines", type=int, default=200_000, help="of them for fail2ban [%(default)s]")
@@ -177,18 +168,8 @@ def main() -> int:
         "--clients", type=int, default=MOST_CLIENTS, help=f"that are banned, up to {MOST_CLIENTS} [all]"
     )
     parser.add_argument("--repeat", type=int, default=5, help="rounds of which figures are the median [%(default)s]")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where figures go [build/bench/watcher.json]")
     parser.add_argument("--markdown", action="store_true", help="print what the file has as a table, measure nothing")
-    options = parser.parse_args()
-    if options.markdown:
-        print("\n".join(markdown(options.output)))
-        return 0
-    try:
-        run(options)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_bench(parser, run)
 
 
 if __name__ == "__main__":

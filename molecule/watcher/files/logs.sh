@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# nginx beside its site: port 8081 logs as JSON, port 8082 with X-Forwarded-For behind. fail2ban does not ban here.
+# nginx beside its site: port 8081 logs as JSON, port 8082 with X-Forwarded-For behind. Caddy has port 8083. fail2ban does
+# not ban here.
 set -eu
 
 systemctl disable --now fail2ban 2>/dev/null || true
@@ -29,3 +30,18 @@ sed -i '/root \/var\/www\/html;/a \    location /flood/ { return 204; }' /etc/ng
 mkdir -p /var/www/html/flood # for apache2
 echo x >/var/www/html/flood/x
 systemctl reload nginx
+
+cat >/etc/caddy/Caddyfile <<'EOF'
+{
+	admin off
+	auto_https off
+}
+:8083 {
+	log {
+		output file /var/log/caddy/access.log
+	}
+	respond 204
+}
+EOF
+systemctl start caddy
+python3 -c 'import urllib.request as r; r.urlopen("http://localhost:8083/")' # makes the log

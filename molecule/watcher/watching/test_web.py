@@ -65,6 +65,19 @@ def test_apache_and_json_logs_count_as_well(target: Target) -> None:
 
 
 @both
+def test_the_log_of_a_real_caddy_counts_too(target: Target) -> None:
+    """What a client writes into its request stays what it is: a text in the object."""
+    client = target.client
+    written = """-A '"},"request":{"remote_ip":"198.51.100.9"}' -H 'X-Forwarded-For: 198.51.100.9'"""
+    client.request(target, *["/flood/x"] * 59, port=8083, options=written)
+    assert has_read(target, "caddy") and source_of(target, client.ipv4) == ""
+    client.request(target, "/flood/%22,%22remote_ip%22:%22198.51.100.9", port=8083, options=written)
+    assert is_banned(target, "flood")
+    assert target.eventually(lambda: not client.reaches(target, 8083), 2)
+    assert source_of(target, "198.51.100.9") == ""
+
+
+@both
 def test_behind_a_trusted_proxy_the_client_is_told_and_the_proxy_never_banned(target: Target) -> None:
     """The kernel could only drop the proxy. From anybody else the header says nothing."""
     behind = f"203.0.113.{target.client.ipv4.rpartition('.')[2]}"

@@ -22,7 +22,10 @@ from stockade.watcher.service import Service
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from acceptancelab import RealWarden, Watch
 from watcherlab import FakeWarden
+
+pytest.register_assert_rewrite("corpus")  # what fails there tells as much as in a test
 
 # Two rules, so that one client is counted by both.
 RULES = """
@@ -137,3 +140,27 @@ def start(tmp_path: Path, config: Path) -> Callable[..., Service]:
         )
 
     return make
+
+
+@pytest.fixture
+def real() -> RealWarden:
+    return RealWarden()
+
+
+@pytest.fixture
+def watch(tmp_path: Path, warden: FakeWarden) -> Callable[..., Watch]:
+    def make(text: str, asked: Any = None) -> Watch:
+        return Watch(tmp_path, text, asked or Client(str(warden.path), timeout=2.0))
+
+    return make
+
+
+@pytest.fixture
+def told(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """The lines about bans that the journal got since the last call."""
+    return lambda: [line for line in capfd.readouterr().err.splitlines() if line.startswith("ban ")]
+
+
+@pytest.fixture
+def events_db(tmp_path: Path) -> Path:
+    return tmp_path / "events.db"

@@ -72,6 +72,8 @@ def test_every_key(tmp_path: Path) -> None:
         ("x = 1\n" + INPUT, "unknown key 'x'"),
         ('preset = "nonsense"\n' + INPUT, "preset"),
         ('preset = "none"\n' + INPUT, "nothing can be banned"),
+        ('lookback = "8d"\n' + INPUT, "lookback must be at most 7d, not 8d"),
+        ("lookback = 604801\n" + INPUT, "lookback must be at most 7d, not 604801"),
         ("[input]\nname = 'web'\npath = '/x'\n", "input must be list"),
         (INPUT + "colour = 1\n", "unknown key 'colour'"),
         (INPUT + 'format = "json"\n', "format"),
@@ -154,6 +156,10 @@ def test_b13_a_window_without_an_end_is_there_when_it_is_asked_for(tmp_path) -> 
     config = read(write(tmp_path, text))
     assert config.rules[0].findtime > 9 * 365 * 86_400
     assert config.lookback == 3600
+
+
+def test_the_longest_lookback_there_is(tmp_path: Path) -> None:
+    assert read(write(tmp_path, 'lookback = "7d"\n' + INPUT)).lookback == 7 * 86_400
 
 
 def test_check_is_silent_about_a_good_file(tmp_path: Path) -> None:

@@ -170,11 +170,6 @@ def test_a_restart_after_truncation_reads_from_the_start(path: Path) -> None:
     assert drain(follow(path, position=position)) == [b"7", b"8", b"9", b"0"]
 
 
-def test_a_position_of_something_else_is_not_followed(path: Path) -> None:
-    path.write_bytes(b"1\n2\n")
-    assert drain(follow(path, position={"device": 1, "inode": "x"})) == [b"1", b"2"]
-
-
 @pytest.mark.parametrize("not_before", [0, 1, 5_000, 19_999, 20_000, 30_000])
 def test_a2_the_first_look_starts_at_the_look_back(path: Path, not_before: int) -> None:
     path.write_bytes(b"".join(b"%d some text that makes the line longer\n" % number for number in range(20_000)))

@@ -11,6 +11,7 @@ from typing import Any
 
 import corpus
 import pytest
+from formatlab import VALUES, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,11 +50,6 @@ def one(parser: AccessJsonFormat, text: bytes) -> Request:
     return event
 
 
-def refused(parser: AccessJsonFormat, text: bytes) -> bool:
-    before = parser.unparsed
-    return parser.parse([text]) == [] and parser.unparsed == before + 1
-
-
 # -- corpora --
 
 
@@ -70,13 +66,7 @@ def as_expected(event: Request) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["nginx", "caddy", "traefik"])
 def test_ah8_every_line_of_the_corpora_is_what_its_annotation_says(name: str) -> None:
     parser = make(name)
-    pairs = corpus.load(f"access-{name}.json.log")
-    for expected, text in pairs:
-        before = parser.unparsed
-        found = [as_expected(event) for event in parser.parse([text])]
-        assert found == ([] if expected in (None, "unparsed") else [expected]), text
-        assert parser.unparsed - before == (expected == "unparsed"), text
-    assert parser.parsed + parser.unparsed == len(pairs)
+    corpus.check(parser, corpus.load(f"access-{name}.json.log"), as_expected)
     assert parser.parsed and parser.unparsed
 
 
@@ -310,12 +300,6 @@ def test_the_memory_of_addresses_is_bounded() -> None:
 
 
 # -- any bytes, any values --
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | inner,
-    max_leaves=4,
-)
 
 
 @given(st.binary(max_size=300))

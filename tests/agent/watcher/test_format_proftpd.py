@@ -14,12 +14,13 @@ from typing import Any
 
 import corpus
 import pytest
+from formatlab import names_of, takes_anything
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockade.watcher.clients import Clients
 from stockade.watcher.config.inputs import Input
-from stockade.watcher.events import FAILURE, OTHER, Message
+from stockade.watcher.events import FAILURE, OTHER
 from stockade.watcher.formats import proftpd as proftpd_module
 from stockade.watcher.formats.proftpd import ProftpdFormat
 
@@ -35,21 +36,10 @@ def make(timezone: str = "UTC", ignore: tuple[str, ...] = ()) -> ProftpdFormat:
     return parser
 
 
-def as_expected(event: Message) -> dict[str, Any]:
-    plain = {"time": event.time, "address": event.client[0], "kind": event.kind, "user": event.user}
-    return (
-        plain
-        | ({"count": event.count} if event.count != 1 else {})
-        | ({"method": event.method} if event.method else {})
-    )
-
-
 def test_every_line_of_the_corpus_is_what_its_annotation_says() -> None:
     parser = make()
-    for expected, line in CORPUS:
-        assert [as_expected(event) for event in parser.parse([line])] == ([] if expected is None else [expected]), line
+    corpus.check(parser, CORPUS)
     assert parser.unparsed == 0
-    assert parser.parsed == len(CORPUS)
 
 
 def test_every_branch_of_the_grammar_has_a_line_in_the_corpus() -> None:
@@ -161,10 +151,7 @@ WORDS = (
     "",
     "(Login failed):", ": Login successful.", ": no such user found from", "message repeated 2 times: [", "x", "\r",
 )  # fmt: skip
-USERS = st.one_of(
-    st.lists(st.sampled_from(WORDS), max_size=8).map(lambda words: " ".join(words).encode()),
-    st.binary(max_size=60).map(lambda text: text.replace(b"\n", b" ")),
-)
+USERS = names_of(WORDS)
 HEADS = (
     b"2026-11-26 12:00:00,123 web1 proftpd[1] 192.0.2.11 (client.example[%b]): ",
     b"Nov 26 12:00:00 web1 proftpd[1] 192.0.2.11 (client.example[%b]): ",
@@ -196,9 +183,4 @@ def test_no_name_whatsoever_makes_it_another_address_or_a_success(
     lines=st.lists(st.one_of(st.binary(max_size=120), USERS, USERS.map(lambda text: OWN.encode() + text)), max_size=5)
 )
 def test_no_bytes_whatsoever_raise(lines: list[bytes]) -> None:
-    parser = make()
-    parser.parse(lines)
-    parser.parse_entries([(0, line) for line in lines])
-    for line in lines:
-        parser.time_of(line)
-    assert parser.parsed + parser.unparsed == 2 * len(lines)
+    assert takes_anything(make(), lines)

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import corpus
 import pytest
+from formatlab import names_of, takes_anything
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -47,17 +47,8 @@ def failures(*messages: str) -> int:
 
 def test_every_line_of_the_corpus_is_what_its_annotation_says() -> None:
     parser = make()
-    for expected, line in CORPUS:
-        events = parser.parse([line])
-        assert [as_expected(event, expected) for event in events] == ([] if expected is None else [expected]), line
+    corpus.check(parser, CORPUS)
     assert parser.unparsed == 0
-    assert parser.parsed == len(CORPUS)
-
-
-def as_expected(event: Message, expected: Any) -> dict[str, Any]:
-    given = event._asdict() | {"address": event.client[0]}
-    keys = {"time", "address", "kind", "user", *(("count",) if event.count != 1 else ())}
-    return {key: given[key] for key in keys | set(expected or {}) | ({"method"} if event.method else set())}
 
 
 def test_every_message_of_the_grammar_has_a_line_in_the_corpus() -> None:
@@ -76,10 +67,7 @@ def test_the_corpus_as_journal_entries_gives_the_same() -> None:
     lines = [(expected, line) for expected, line in CORPUS if line.startswith(HEAD[:16] + b"web1 sshd[4711]: ")]
     parser = make()
     events = parser.parse_entries([(NOON, line.partition(b"]: ")[2]) for _expected, line in lines])
-    wanted = [expected for expected, _line in lines if expected is not None]
-    assert [as_expected(event, None) for event in events] == [
-        {key: value for key, value in expected.items() if key != "method" or value} for expected in wanted
-    ]
+    assert [corpus.message(event) for event in events] == [expected for expected, _line in lines if expected]
     assert parser.parsed == len(lines) > 100
 
 
@@ -315,10 +303,7 @@ WORDS = (
     f"{OTHERS} port 22", f"{OTHERS} port 22: x", "[preauth]", "Failed password for", "not allowed because", "x",
     "message repeated 2 times: [", "]", "user=", f"rhost={OTHERS}", "", "]:", "(", ")", "'", '"', "id 0", "timed out",
 )  # fmt: skip
-USERS = st.one_of(
-    st.lists(st.sampled_from(WORDS), max_size=8).map(lambda words: " ".join(words).encode()),
-    st.binary(max_size=60).map(lambda text: text.replace(b"\n", b" ")),
-)
+USERS = names_of(WORDS)
 TEMPLATES = (
     b"Failed password for invalid user %b from %b port 40000 ssh2",
     b"Failed password for %b from %b port 40000 ssh2",
@@ -375,12 +360,7 @@ def test_bh4_no_text_behind_the_address_makes_it_another_one(text: bytes, tail: 
 @settings(max_examples=400, deadline=None)
 @given(lines=st.lists(st.one_of(st.binary(max_size=120), USERS, USERS.map(lambda text: HEAD + text)), max_size=5))
 def test_no_bytes_whatsoever_raise(lines: list[bytes]) -> None:
-    parser = make()
-    parser.parse(lines)
-    parser.parse_entries([(0, line) for line in lines])
-    for line in lines:
-        parser.time_of(line)
-    assert parser.parsed + parser.unparsed == 2 * len(lines)
+    assert takes_anything(make(), lines)
 
 
 @settings(max_examples=200, deadline=None)

@@ -88,7 +88,7 @@ def test_counts_survive_a_restart(start, warden, access, log) -> None:
 
 
 def test_verdicts_wait_for_a_warden_that_is_away_and_survive_a_restart(start, warden, access, log, monkeypatch) -> None:
-    monkeypatch.setattr("stockade.watcher.courier._BACKOFF", (0.0,))
+    monkeypatch.setattr("stockade.watcher.asking._BACKOFF", (0.0,))
     warden.stop()
     add(access, log.lines(40, int(time.time())))
     service = start()
@@ -138,10 +138,10 @@ def test_a_refusal_is_said_once_and_not_repeated(start, warden, access, log, cap
 def test_an_error_answer_ends_the_verdict_an_internal_one_is_asked_again(
     start, warden, access, log, monkeypatch
 ) -> None:
-    monkeypatch.setattr("stockade.watcher.courier._BACKOFF", (0.0,))
+    monkeypatch.setattr("stockade.watcher.asking._BACKOFF", (0.0,))
     service = start()
     now = int(time.time())
-    answers = ["internal", "denied"]
+    answers = ["internal", "invalid"]
     warden.answer = lambda _: {"v": 1, "ok": False, "error": {"code": answers.pop(0), "message": "no"}}
     add(access, log.lines(30, now))
     settle(service)

@@ -72,6 +72,7 @@ def status(**fields: Any) -> dict[str, Any]:
         "pending": 4,
         "dropped": 5,
         "late": 6,
+        "events_dropped": 7,
         "problems": ["one", "two"],
         "inputs": [{"name": "web", **entry}, {"name": "auth", **entry, "lines": 2000}],
         "rules": [{"name": "requests", "tracked": 77, "verdicts": 8, "shed": 9}],
@@ -93,6 +94,7 @@ def test_every_figure_is_there() -> None:
         "verdicts_pending": 4,
         "verdicts_dropped_total": 5,
         "verdicts_late_total": 6,
+        "events_dropped_total": 7,
         "problems": 2,
     }
     by_input = {name: found[f"stockade_watcher_{name}"].samples for name in ("lines_total", "behind_bytes")}

@@ -15,6 +15,7 @@ from typing import Any
 
 from stockade.watcher.inputs.file import FileInput
 from stockade.watcher.service import Service
+from stockade.watcher.verdict import Verdict
 
 SOURCE = Path(__file__).resolve().parents[3] / "roles" / "agent" / "files" / "src"
 
@@ -108,3 +109,12 @@ def drain(source: FileInput) -> list[bytes]:
 def append(path: Path, data: bytes) -> None:
     with path.open("ab") as file:
         file.write(data)
+
+
+# -- verdicts of the rate rule --
+
+THIRTY = {"maxretry": 30, "findtime": "60s", "exclude_static": False}
+
+
+def banned(verdicts: list[Verdict]) -> list[str]:
+    return [verdict.network for verdict in verdicts]

@@ -18,7 +18,8 @@ from typing import Any
 BENCH = Path(__file__).resolve().parent.parent
 REPOSITORY = BENCH.parent.parent
 INVENTORY = REPOSITORY / "build/fleet/inventory.yml"
-PLACE = "/var/tmp/stockade-bench"  # on the host
+PLACE = "/var/tmp/stockade-bench"  # on the host, as what follows
+PROGRAM = "/usr/local/bin/stockade"
 ENVIRONMENT = {
     "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
     "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections"),
@@ -61,6 +62,10 @@ class Host:
     def shell(self, *command: str, sent: bytes = b"") -> str:
         """What a command prints, run as root past the network. Raises BenchError if it fails."""
         return _run(sys.executable, "tests/fleet/fleet.py", "exec", self.name, *command, sent=sent)
+
+    def installed(self) -> bool:
+        """Whether it has the agent."""
+        return self.shell("sh", "-c", f"test -e {PROGRAM} && echo yes || echo no").strip() == "yes"
 
     def place(self) -> None:
         """Put the measurements on the host."""

@@ -11,7 +11,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from onhost import boot, drift, drops, facts, fail2ban, flood, idle, jails, restart, warden
+from onhost import (
+    boot,
+    drift,
+    drops,
+    facts,
+    fail2ban,
+    flood,
+    idle,
+    jails,
+    restart,
+    warden,
+    watcher_drops,
+    watcher_memory,
+    watcher_rates,
+    watcher_service,
+)
 
 MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "bans": warden.bans,
@@ -32,6 +47,14 @@ MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "jails_wait": jails.wait_running,
     "restart": restart.measure,
     "unban": warden.unban,
+    "watcher_bans": watcher_drops.load_bans,
+    "watcher_drops": watcher_drops.measure,
+    "watcher_leave": watcher_service.put_back,
+    "watcher_logs": watcher_rates.prepare,
+    "watcher_logs_leave": watcher_rates.leave,
+    "watcher_memory": watcher_memory.measure,
+    "watcher_rates": watcher_rates.measure,
+    "watcher_versions": watcher_rates.versions,
 }
 
 if __name__ == "__main__":

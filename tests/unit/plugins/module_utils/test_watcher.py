@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 import pytest
 
@@ -50,7 +51,7 @@ class Host:
         self.broken = ()
         self.said = []
         self.pid = "77"
-        self.fail2ban = "inactive"
+        self.fail2ban = ("inactive", "0")
 
     def run(self, command):
         self.calls.append(command)
@@ -64,8 +65,8 @@ class Host:
         if command[0] == "/usr/bin/python3":
             return 0, "", ""
         verb = command[1]
-        if verb == "is-active":
-            return 0, self.fail2ban + "\n", ""
+        if command[-1] == "fail2ban.service":
+            return 0, "ActiveState=%s\nActiveEnterTimestampMonotonic=%s\n" % self.fail2ban, ""
         if verb == "show" and "MainPID" in command:
             return 0, self.pid + "\n", ""
         if verb == "show":
@@ -345,8 +346,8 @@ def test_what_is_declared_is_not_detected_again(tmp_path):
 
 
 def test_a_fail2ban_that_is_starting_is_waited_for(host, monkeypatch):
-    """Its jails come after its socket, and the role fail2ban has restarted it a moment ago."""
-    answers = [StockadeError("no socket"), [], ["sshd"]]
+    """Its jails come after its socket, and the role fail2ban has restarted it a moment ago. One without is not."""
+    answers = []
 
     class Client:
         def __init__(self, path):
@@ -358,16 +359,18 @@ def test_a_fail2ban_that_is_starting_is_waited_for(host, monkeypatch):
                 raise answer
             return answer
 
+    def ago(seconds):
+        return "%d" % ((time.monotonic() - seconds) * 1e6)
+
     monkeypatch.setattr(_watcher_logs, "Fail2banClient", Client)
-    host.fail2ban = "active"
-    assert running_jails(host.run, host.paths.fail2ban) == ["sshd"]
-    answers[:] = [StockadeError("no socket")]
-    host.fail2ban = "inactive"
-    assert running_jails(host.run, host.paths.fail2ban) == []
-    answers[:] = [StockadeError("no socket")]
-    host.fail2ban = "active"
-    monkeypatch.setattr(_watcher_logs, "PATIENCE", -1)
-    assert running_jails(host.run, host.paths.fail2ban) == []
+    for state in (("active", ago(1)), ("activating", "0")):
+        answers[:] = [StockadeError("no socket"), [], ["sshd"]]
+        host.fail2ban = state
+        assert running_jails(host.run, host.paths.fail2ban) == ["sshd"]
+    for state in (("inactive", ago(1)), ("active", ago(60)), ("active", ""), ("failed", "0")):
+        answers[:] = [[]]
+        host.fail2ban = state
+        assert running_jails(host.run, host.paths.fail2ban) == []
 
 
 def test_without_a_log_no_service_runs(host):

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from stockade.cli.tables import ago, coloured, left, minute, moment, table, until
-from stockade.client import Client
+from stockade.client import Client, WardenUnavailable
 from stockade.durations import human
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
@@ -107,7 +107,14 @@ def whitelist(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """`stockade status`; fails unless bans are in force."""
-    result = Client().call("status")
+    from stockade.cli.service_status import read_watcher, watcher_lines
+
+    try:
+        result = Client().call("status")
+    except WardenUnavailable:
+        if (watcher := read_watcher()) is not None and not options.json:  # which bans wait is of use all the more
+            print("\n".join(watcher_lines(watcher)))
+        raise
     state = coloured(result["state"], STATE_COLOURS.get(result["state"], "red"))
     copied = result.get("copied_at")  # here and below: a warden of the version before does not say it
     lines = [
@@ -121,8 +128,6 @@ def status(options: argparse.Namespace) -> int:
         f"warden     {visible(result['version'])} on {visible(result['origin'])}, up"
         f" {human(max(0, int(time.time()) - result['started_at']))} since {moment(result['started_at'])}",
     ]
-    from stockade.cli.service_status import read_watcher, watcher_lines
-
     if (watcher := read_watcher()) is not None:
         result["watcher"] = watcher
         lines += watcher_lines(watcher)

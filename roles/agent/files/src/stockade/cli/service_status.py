@@ -58,6 +58,9 @@ def watcher_lines(status: dict[str, Any]) -> list[str]:
     )
     decided = f"{tracked} clients tracked, {_number(status.get('bans'))} bans, {_number(status.get('pending'))} waiting"
     lines = [f"watcher    {coloured(state, _COLOURS.get(state, 'red'))}: {summary}; {decided}"]
+    losses = (("dropped", "bans dropped"), ("late", "bans too late"), ("events_dropped", "events not kept"))
+    if lost := [f"{_number(status.get(key))} {what}" for key, what in losses if _number(status.get(key)) > 0]:
+        lines.append(f"{coloured('lost', 'yellow')}       {', '.join(lost)}")
     lines += [f"{coloured('problem', 'red')}    {visible(str(text))}" for text in _list(status.get("problems"))[:20]]
     for entry in inputs:
         unparsed = f", {_number(entry.get('unparsed'))} unparsed" if entry.get("unparsed") else ""

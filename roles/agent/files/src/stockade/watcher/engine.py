@@ -22,7 +22,9 @@ from stockade.watcher.events import LATEST, JournalFormat, Message, Request
 from stockade.watcher.rules import Judge, MessageJudge, RequestJudge, judges_of
 from stockade.watcher.rules.messages import Messages
 from stockade.watcher.rules.probes import Probes
+from stockade.watcher.rules.shapes import shapes_of
 from stockade.watcher.rules.tally import MAX_TRACKED, Tally
+from stockade.watcher.saved import DAMAGE, number
 from stockade.watcher.verdict import Verdict
 
 FUTURE = 60  # seconds a line may be ahead of the clock
@@ -108,9 +110,10 @@ class Engine:
     def _judge_requests(self, events: list[Request], name: str) -> list[Verdict]:
         self.breaker.saw(events, name)
         verdicts: list[Verdict] = []
+        shapes = shapes_of(events)
         for judge in self.judges:
             if isinstance(judge, RequestJudge):
-                verdicts += judge.feed(events, name)
+                verdicts += judge.feed(events, shapes, name)
             if self._witness and isinstance(judge, Probes):
                 self.seen += [(name, judge.rule.name, message) for message in judge.told(name)]
         verdicts = self.breaker.judged(verdicts, name)
@@ -176,8 +179,8 @@ class Engine:
 
     def forget(self, verdict: Verdict) -> None:
         """That verdict got lost: speak about its client again."""
-        for tally in self.tallies:
-            tally.forget(verdict.rule, verdict.key)
+        for judge in self.judges:
+            judge.forget(verdict)
 
     # -- what survives a restart --
 
@@ -187,37 +190,47 @@ class Engine:
 
     def records(self) -> Iterator[Any]:
         """What is remembered: number of a tally, key, window, quiet times; and what stands in no window."""
-        for number, tally in enumerate(self.tallies):
+        for place, tally in enumerate(self.tallies):
             for key, window, quiet in tally.entries():
-                yield [number, key, window, quiet]
+                yield [place, key, window, quiet]
         for judge in self.judges:
             yield from judge.records()
+        yield from self.breaker.records()
         if self.eased:
             yield from self.eased.records()
 
-    def load(self, counts: list[dict[str, Any]], records: Iterable[Any]) -> None:
+    def load(self, counts: Any, records: Iterable[Any]) -> int:
         """Go on from `counts` and `records`; rules that are not among them start at nothing.
 
-        Raises AttributeError, IndexError, KeyError, TypeError, ValueError.
+        A record that is damaged is left out; how many were.
         """
-        ways = [[(tally, _same(old, tally.counts)) for tally in self.tallies] for old in counts]
+        old = [tally for tally in counts if isinstance(tally, dict)] if isinstance(counts, list) else []
+        ways = [[(tally, _same(before, tally.counts)) for tally in self.tallies] for before in old]
         interned: dict[str, str] = {}  # tallies share the text of a key, as they do in running
+        damaged = 0
         for record in records:
-            if isinstance(record, dict):
-                self._load_apart(record)
-                continue
-            number, key, window, quiet = record
-            key = interned.setdefault(str(key), str(key))
-            raw = window if isinstance(window, bytes) else bytes.fromhex(window)
-            for tally, names in ways[number]:
-                if any(names):
-                    tally.restore(key, raw, quiet, names)
+            try:
+                if isinstance(record, dict):
+                    self._load_apart(record)
+                    continue
+                place, key, window, quiet = record
+                key = interned.setdefault(str(key), str(key))
+                raw = window if isinstance(window, bytes) else bytes.fromhex(window)
+                for tally, names in ways[place]:
+                    if any(names):
+                        tally.restore(key, raw, quiet, names)
+            except DAMAGE:
+                damaged += 1
+        return damaged
 
     def _load_apart(self, record: dict[str, Any]) -> None:
         if "eased" in record:
             if self.eased:
-                self.eased.until[str(parse_network(record["eased"]))] = int(record["until"])
+                until = number(record["until"], "until", LATEST)
+                self.eased.until[str(parse_network(record["eased"]))] = until
             return
+        if record.get("shares") in (None, *self.formats):
+            self.breaker.restore(record)
         for judge in self.judges:
             judge.restore(record)
 

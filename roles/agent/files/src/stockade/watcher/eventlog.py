@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stockade.watcher.journal import ERROR, log
+from stockade.watcher.journal import ERROR, Beginning, log
 
 MAX_WAITING = 10_000  # events
 MAX_TEXT = 4096  # characters of one event
@@ -77,6 +77,7 @@ class EventLog:
         self._max_rows = max_rows
         self._text = text
         self._known_user = known_user
+        self._losing = Beginning(f"events are not kept in {path}: too many at once, or none can be written")
         self._waiting: list[_Row] = []
         self._waiting_text = 0
         self._db: sqlite3.Connection | None = None
@@ -100,7 +101,7 @@ class EventLog:
         """Keep an event for the next `flush`. `own` says that the text is the watcher's own."""
         text = _storable(text[:MAX_TEXT]) if own or self._text else ""
         if len(self._waiting) >= MAX_WAITING or self._waiting_text + len(text) > MAX_WAITING_TEXT:
-            self.dropped += 1
+            self._lost(1)
             return
         name = None if user and not self._known_user(user) else _storable(user)
         at, count = (max(-_LARGEST, min(number, _LARGEST)) for number in (at, count))
@@ -119,7 +120,7 @@ class EventLog:
                     db.executemany(_INSERT, batch)
         except _NOT_TAKEN:  # must not be tried for ever
             self._forget(len(batch))
-            self.dropped += len(batch)
+            self._lost(len(batch))
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
         else:
@@ -154,10 +155,15 @@ class EventLog:
             before = len(self._waiting)
             self.flush()
             if len(self._waiting) == before:
-                break
+                self._forget(before)
+                self._lost(before)
         self._let_go()
 
     # inside
+
+    def _lost(self, count: int) -> None:
+        self.dropped += count
+        self._losing.happened()
 
     def _forget(self, count: int) -> None:
         self._waiting_text -= sum(len(row[6]) for row in self._waiting[:count])

@@ -7,16 +7,33 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from stockade.text import visible
 
 ERROR, WARNING, INFO = 3, 4, 6
+QUIET = 60.0  # seconds without it, and something is over
 
 
 def log(priority: int, text: str) -> None:
     """One line to the journal (sd-daemon(3) prefix), or plain to a terminal; a file may be called like two lines."""
     prefix = f"<{priority}>" if os.environ.get("JOURNAL_STREAM") else ""
     print(f"{prefix}{visible(text, 1000)}", file=sys.stderr, flush=True)
+
+
+class Beginning:
+    """Something that may happen thousands of times: the journal has it when it begins, counters have the rest."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._last: float | None = None  # monotonic
+
+    def happened(self) -> None:
+        """Say so unless it is going on already."""
+        now = time.monotonic()
+        if self._last is None or now - self._last >= QUIET:
+            log(WARNING, self._text)
+        self._last = now
 
 
 class Problems:

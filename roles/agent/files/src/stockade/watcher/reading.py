@@ -9,9 +9,13 @@ from typing import Any, Protocol
 
 from stockade.watcher.config import Input
 from stockade.watcher.engine import Engine
+from stockade.watcher.events import LATEST
+from stockade.watcher.inputs import positions
 from stockade.watcher.inputs.file import FileInput
 from stockade.watcher.inputs.glob import GlobInput
 from stockade.watcher.inputs.journal import JournalInput
+from stockade.watcher.journal import ERROR, log
+from stockade.watcher.saved import number
 from stockade.watcher.verdict import Verdict
 
 READS = 4  # chunks of one input before the next one has its turn
@@ -46,22 +50,28 @@ class Source(Protocol):
 class Reading:
     """The open inputs of an engine's configuration. `touched`: something was read since it was set to False."""
 
-    def __init__(self, engine: Engine, saved: dict[str, Any], *, fresh: int) -> None:
+    def __init__(self, engine: Engine, saved: Any, *, fresh: int, now: int) -> None:
         """Open the inputs as they were `saved`; one that is new counts no further back than `fresh` (epoch seconds).
 
-        Raises AttributeError, KeyError, TypeError, ValueError for what no header of a state holds.
+        One whose position is damaged counts from `now` on, which is told: its lines so far may have counted already.
         """
         self.engine = engine
         self.touched = False
         self.inputs: dict[str, Source] = {}
         self.not_before: dict[str, int] = {}
         for entry in engine.config.inputs:
-            before = saved.get(entry.name, {})
-            known = before.get("place") == entry.place
-            # Not later than `fresh`, because the clock may have been ahead when the log was seen first.
-            not_before = min(int(before["not_before"]), fresh) if known else fresh
+            not_before, position = fresh, None  # of one that is new
+            try:
+                before = saved.get(entry.name, {})
+                if before.get("place") == entry.place:
+                    # Not later than `fresh`, because the clock may have been ahead when the log was seen first.
+                    not_before = min(number(before.get("not_before"), "not_before", LATEST, -LATEST), fresh)
+                    position = _checked(entry, before.get("position"))
+            except (AttributeError, ValueError) as error:
+                log(ERROR, f"input {entry.name}: its saved position cannot be used ({error}), it counts from now on")
+                not_before = now
             self.not_before[entry.name] = not_before
-            self.inputs[entry.name] = _open(entry, engine, not_before, before.get("position") if known else None)
+            self.inputs[entry.name] = _open(entry, engine, not_before, position)
 
     def turn(self, name: str, now: int) -> tuple[list[Verdict], bool]:
         """What one input brings about, up to its turn's share; True if that was not all."""
@@ -96,10 +106,23 @@ class Reading:
             source.close()
 
 
+def _is_pattern(path: str) -> bool:
+    return any(char in path for char in "*?[")
+
+
+def _checked(entry: Input, position: Any) -> dict[str, Any] | None:
+    """A saved position of that input. Raises ValueError if it is damaged."""
+    if position is None:
+        return None
+    if entry.journal:
+        return positions.of_journal(position)
+    return positions.of_pattern(position) if _is_pattern(entry.path) else positions.of_file(position)
+
+
 def _open(entry: Input, engine: Engine, not_before: int, position: dict[str, Any] | None) -> Source:
     if entry.journal:
         sshd = entry.format == "sshd" and entry.journal == ("sshd",)
         return JournalInput(() if sshd else entry.journal, sshd=sshd, not_before=not_before, position=position)
     time_of = engine.formats[entry.name].time_of
-    kind = GlobInput if any(char in entry.path for char in "*?[") else FileInput
+    kind = GlobInput if _is_pattern(entry.path) else FileInput
     return kind(entry.path, time_of=time_of, not_before=not_before, position=position)

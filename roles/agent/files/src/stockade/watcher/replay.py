@@ -168,8 +168,8 @@ class Replay:
         active = self.ledger.active
         if active:
             self.ledger.past(first)
-            if not all(active.keys().isdisjoint(names) for names in keys):
-                self.spared[kind] += self._spare(events, fresh)
+            about = {place for names in keys for place, name in enumerate(names) if name in active}
+            self.spared[kind] += self._spare([events[place] for place in sorted(about)], fresh)
         for counts in self._counts:
             if len(counts) > MAX_COUNTED:
                 kept = counts.most_common(MAX_COUNTED // 2)
@@ -177,12 +177,10 @@ class Replay:
                 counts.update(dict(kept))
 
     def _spare(self, events: Sequence[Request | Message], fresh: list[Banned]) -> int:
-        """Count what would not have arrived, and for clients that were banned just now what came before."""
+        """Count which of these events of banned clients would not have arrived, and what came before a fresh ban."""
         active, ledger, spared = self.ledger.active, self.ledger, 0
         later = {id(record): 0 for record in fresh}
         for event in events:
-            if active.keys().isdisjoint(event[1]):
-                continue
             records = [active[key] for key in dict.fromkeys(event[1]) if key in active]
             for record in records:
                 if event[0] > record.verdict.last:

@@ -22,13 +22,15 @@ from stockade.durations import human
 from stockade.protocol import SOCKET
 from stockade.watcher import config as configuration
 from stockade.watcher import state
+from stockade.watcher.asking import PATIENCE, Warden
 from stockade.watcher.config import Config
-from stockade.watcher.courier import Courier, Warden
+from stockade.watcher.courier import Courier
 from stockade.watcher.engine import Engine
 from stockade.watcher.journal import ERROR, INFO, WARNING, Problems, log
 from stockade.watcher.reading import Reading
+from stockade.watcher.saved import DAMAGE
 from stockade.watcher.status import Reporter
-from stockade.watcher.verdict import Verdict
+from stockade.watcher.verdict import DROPPED, LATE, Verdict
 from stockade.watcher.witness import Witness
 
 POLL = 0.1  # seconds between two looks at quiet logs: a stat each
@@ -36,7 +38,6 @@ SAVE = 5.0  # seconds between two saves while lines come in, 1 after a ban
 STATUS = 5.0
 EVENTS = 1.0
 HOUSEKEEPING = 30.0
-WARDEN_TIMEOUT = 5.0
 _SETBACK = 60  # seconds the clock may go back before counts are dropped
 
 
@@ -64,7 +65,7 @@ class Service:
         self._last_now = self._started
         self._problems = Problems()
         self._witness = Witness(config, state_dir / "events.db" if state_dir else None)
-        self._reporter = Reporter(warden, runtime_dir, started=self._started)
+        self._reporter = Reporter(runtime_dir, started=self._started)
         self._dirty = False
         self._busy = True  # until the first turn has shown otherwise: a backlog counts in its own past
         self._save_due = 0.0
@@ -128,7 +129,8 @@ class Service:
         self._due.pop("housekeeping", None)  # the new engine does not know the whitelist yet
         self.reading.close()
         # An input that is new, or moved, begins now: its lines may have counted under another name.
-        self.reading = Reading(self.engine, header["inputs"], fresh=int(self._clock()))
+        now = int(self._clock())
+        self.reading = Reading(self.engine, header["inputs"], fresh=now, now=now)
         self._witness.configure(config)
         log(INFO, f"configuration reloaded: {len(config.inputs)} inputs, {len(config.rules)} rules")
 
@@ -160,18 +162,16 @@ class Service:
         gc.collect()
         if not self._busy:
             self.engine.sweep(now)
-        try:
-            self.engine.refresh_clients(self.courier.whitelist())
-        except ValueError as error:  # in the warden's answer; the warden itself refuses all the same
-            self._problems.set("whitelist", f"the warden's whitelist: {error}")
+        self.engine.refresh_clients(self.courier.whitelist())
 
     def _report(self, verdict: Verdict, outcome: str) -> None:
         self._dirty = True
         self._reporter.bans += outcome in ("banned", "renewed")
-        if outcome == "dropped":
+        if outcome == DROPPED:
             self.engine.forget(verdict)
         self._witness.verdict(verdict, outcome)
-        log(WARNING if outcome != "unchanged" else INFO, verdict.journal(outcome))
+        if outcome not in (DROPPED, LATE):  # of these there may be thousands: the courier says when that begins
+            log(WARNING if outcome != "unchanged" else INFO, verdict.journal(outcome))
 
     def _every(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -195,13 +195,17 @@ class Service:
             records: Iterator[Any] = iter(()) if self._state_path is None else state.load(self._state_path)
             header: dict[str, Any] = next(records, {})
             if header.get("poisoned"):
-                log(ERROR, "the last start ended while it loaded the state: counts start at nothing, positions stay")
-            self.engine.load(header.get("rules", []), self._without_verdicts(records))
+                log(ERROR, "three starts ended while they loaded the state: counts start at nothing, the rest stays")
+            if damaged := self.engine.load(header.get("rules"), self._without_verdicts(records)):
+                assert self._state_path is not None
+                state.keep_copy(self._state_path)
+                count = f"{damaged} record{'s' * (damaged > 1)} of the state cannot be used"
+                log(ERROR, f"{count}, the others are; {self._state_path}.broken has all of it")
             self.engine.clock_set_back(self._started)
             return self._open(header.get("inputs", {}))
         except state.StateError as error:
             log(ERROR, str(error))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except DAMAGE as error:
             assert self._state_path is not None
             state.discard(self._state_path)
             log(ERROR, f"{self._state_path} cannot be used ({error!r}): moved aside, counting starts at nothing")
@@ -209,25 +213,32 @@ class Service:
         return self._open({})
 
     def _without_verdicts(self, records: Iterator[Any]) -> Iterator[Any]:
-        """The records about clients; pending verdicts go to the courier on the way."""
+        """The records about clients; pending verdicts go to the courier on the way, a damaged one is None."""
         for record in records:
-            if isinstance(record, dict) and "network" in record:
-                self.courier.take([Verdict.restored(record)])
-            else:
+            if not state.is_verdict(record):
                 yield record
+                continue
+            try:
+                verdict = Verdict.restored(record)
+            except DAMAGE:
+                yield None
+            else:
+                self.courier.take([verdict])
 
-    def _open(self, known: dict[str, Any]) -> Reading:
-        """Open the inputs where they were left. Raises on anything that is not the inputs of a header."""
-        return Reading(self.engine, known, fresh=int(self._clock()) - self.engine.config.lookback)
+    def _open(self, known: Any) -> Reading:
+        """Open the inputs where they were left."""
+        now = int(self._clock())
+        return Reading(self.engine, known, fresh=now - self.engine.config.lookback, now=now)
 
     # -- status --
 
     def status(self, word: str = "watching") -> dict[str, Any]:
         """What `stockade status` and `ban_facts` tell about the watcher."""
+        self._reporter.events_dropped = self._witness.dropped
         return self._reporter.status(word, self.reading, self.courier, self._problems, int(self._clock()))
 
     def _tell(self, word: str) -> None:
-        """Write the status where others read it, and tell the warden of new alarms."""
+        """Write the status where others read it."""
         self._problems.set("status", self._reporter.tell(self.status(word)))
 
 
@@ -253,7 +264,7 @@ def main(argv: list[str]) -> int:
         return 1
     watcher = Service(
         config,
-        warden=Client(options.socket, timeout=WARDEN_TIMEOUT),
+        warden=Client(options.socket, timeout=PATIENCE),
         config_path=options.config,
         state_dir=options.state_dir,
         runtime_dir=options.runtime_dir,

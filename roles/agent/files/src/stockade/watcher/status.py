@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -13,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from stockade import __version__
-from stockade.client import WardenUnavailable
-from stockade.protocol import ProtocolError
 from stockade.watcher import breaker, textfile
-from stockade.watcher.courier import Courier, Warden
+from stockade.watcher.courier import Courier
 from stockade.watcher.engine import Engine
 from stockade.watcher.journal import WARNING, Problems, log
 from stockade.watcher.reading import Reading, Source
@@ -27,25 +24,29 @@ _ENOUGH = 100  # lines after which mostly unparsed ones are a problem
 
 
 class Reporter:
-    """Writes the status file and the textfile. `bans` is how many bans the warden made at the watcher's word."""
+    """Writes the status file and the textfile, and tells of alarms.
 
-    def __init__(self, warden: Warden, runtime_dir: Path | None, *, started: int) -> None:
+    `bans` is how many bans the warden made at the watcher's word, `events_dropped` how many events were not kept.
+    """
+
+    def __init__(self, runtime_dir: Path | None, *, started: int) -> None:
         self.bans = 0
-        self._warden = warden
+        self.events_dropped = 0
         self._path = runtime_dir / "status.json" if runtime_dir else None
         self._started = started
         self._alarms = Alarms()
-        self._told: set[str] = set()  # what alarms were about that the warden knows
+        self._told: set[str] = set()  # what alarms are about that the journal has
         self._rate_from = (time.monotonic(), 0)
         self._lines_per_second = 0
 
     def status(self, word: str, reading: Reading, courier: Courier, problems: Problems, now: int) -> dict[str, Any]:
-        """Everything in one mapping; `now` in epoch seconds."""
+        """Everything in one mapping; `now` in epoch seconds. The courier is given what deserves an alarm."""
         engine = reading.engine
         inputs = [input_status(source, engine, name, now) for name, source in reading.inputs.items()]
         alarms = self._alarms.look(inputs, engine, courier, monotonic=time.monotonic())
         found = [*problems.texts, *alarms.values()]
         self._announce(alarms)
+        courier.alarm(alarms)
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -59,6 +60,7 @@ class Reporter:
             "pending": len(courier.pending),
             "dropped": courier.dropped,
             "late": courier.late,
+            "events_dropped": self.events_dropped,
             "inputs": inputs,
             "rules": rule_status(engine),
             "held": breaker.summary(engine.breaker),
@@ -85,12 +87,10 @@ class Reporter:
         self._rate_from = (now, lines)
 
     def _announce(self, alarms: dict[str, str]) -> None:
-        """Say new alarms in the journal, and to those who follow the warden's changes."""
+        """Say new alarms in the journal."""
         for about, text in alarms.items():
             if about not in self._told:
                 log(WARNING, f"alarm about={about.replace(' ', '-')}: {text}")
-                with contextlib.suppress(WardenUnavailable, ProtocolError):  # the journal and the status have it
-                    self._warden.call("alarm", about=about[:64], text=text[:200])
         self._told = set(alarms)
 
 

@@ -19,6 +19,7 @@ _OF_ALL = (
     ("verdicts_pending", _GAUGE, "Verdicts without an answer of the warden.", "pending"),
     ("verdicts_dropped_total", _COUNTER, "Verdicts that were dropped while the warden was away.", "dropped"),
     ("verdicts_late_total", _COUNTER, "Verdicts whose ban would have been over.", "late"),
+    ("events_dropped_total", _COUNTER, "Events that were not kept in the database.", "events_dropped"),
 )
 _OF_INPUTS = (
     ("lines_total", _COUNTER, "Lines read.", "lines"),

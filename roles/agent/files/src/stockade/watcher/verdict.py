@@ -28,6 +28,8 @@ OBSERVED, STORM, SHARE, EASED, PROXY = (
     "held back (eased after a key login)",
     "observed (behind a proxy, the kernel cannot drop it)",
 )
+# What became of one that the warden never got.
+DROPPED, LATE = "dropped", "late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,11 @@ class Verdict:
             verdict.last,
             verdict.maxretry,
             verdict.findtime,
-            verdict.duration or 0,
+            0 if verdict.duration is None else verdict.duration,
         )
-        if verdict.type not in _COUNTED or not all(isinstance(number, int) for number in numbers):
+        texts = (verdict.rule, verdict.held, verdict.note)
+        right = all(isinstance(number, int) for number in numbers) and all(isinstance(text, str) for text in texts)
+        if verdict.type not in _COUNTED or not right:
             raise ValueError("not a verdict")
         return verdict
 

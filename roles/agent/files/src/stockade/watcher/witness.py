@@ -25,13 +25,19 @@ class Witness:
     def __init__(self, config: Config, path: Path | None) -> None:
         self._path = path
         self._log: EventLog | None = None
+        self._dropped = 0  # of the logs before
         self._told_from, self._told = 0.0, 0
         self.configure(config)
+
+    @property
+    def dropped(self) -> int:
+        """Events that were lost since the start."""
+        return self._dropped + (self._log.dropped if self._log else 0)
 
     def configure(self, config: Config) -> None:
         """Take over a configuration."""
         self.close()
-        self._log = None
+        self._dropped, self._log = self.dropped, None
         if self._path is not None and config.events.days:
             names = frozenset(name for rule in config.rules for name in rule.names)
             self._log = EventLog(

@@ -21,6 +21,7 @@ from stockade.watcher.config.rules import Rule
 PATH = Path("/etc/stockade/watcher.toml")
 MAX_EASING = 12 * 3600  # seconds
 _LONGEST_LOOKBACK = 3600  # seconds, unless the file says more
+MAX_LOOKBACK = 7 * 86_400  # seconds
 _TOP: Keys = {
     "preset": str,
     "lookback": (str, int),
@@ -99,6 +100,8 @@ def parse(document: dict[str, Any], where: str = "watcher.toml") -> Config:
         raise ConfigError(f"{where}: no [[rule]] and no preset: nothing can be banned")
     longest = max(rule.findtime for rule in config.rules)
     wanted = seconds(given["lookback"], f"{where}: lookback") if "lookback" in given else LOOKBACK.get(preset, 0)
+    if wanted > MAX_LOOKBACK:
+        raise ConfigError(f"{where}: lookback must be at most {MAX_LOOKBACK // 86_400}d, not {given['lookback']}")
     shortest = min(longest, _LONGEST_LOOKBACK)
     return replace(config, lookback=max(wanted, shortest))
 

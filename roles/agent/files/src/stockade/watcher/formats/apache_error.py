@@ -18,6 +18,7 @@ import re
 from stockade.watcher.clients import Clients
 from stockade.watcher.config import Input
 from stockade.watcher.events import FAILURE, OTHER, Message
+from stockade.watcher.formats.messages import MessageFormat
 from stockade.watcher.formats.moments import LocalTime
 from stockade.watcher.formats.syslog import MONTHS
 
@@ -46,24 +47,13 @@ _FAILURE = re.compile(
 )
 
 
-class ApacheErrorFormat:
-    """Parser of Apache's error log: failed logins, and all else it says about a client.
-
-    `parsed` and `unparsed` count lines.
-    """
-
-    kind = "messages"
+class ApacheErrorFormat(MessageFormat):
+    """Parser of Apache's error log: failed logins, and all else it says about a client."""
 
     def __init__(self, clients: Clients, settings: Input) -> None:
-        self.parsed = 0
-        self.unparsed = 0
-        self._clients = clients
-        self._ignore = tuple(text.encode("utf-8") for text in settings.ignore)
+        super().__init__(clients, settings)
         self._timezone = settings.timezone
         self._moments = LocalTime(settings.timezone)
-
-    def forget(self) -> None:
-        """Nothing to do: what is known about clients is with `Clients`."""
 
     def time_of(self, line: bytes) -> int | None:
         """The time of one line (epoch seconds), None if it has none."""

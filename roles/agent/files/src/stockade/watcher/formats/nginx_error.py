@@ -23,6 +23,7 @@ from stockade.watcher.clients import Clients
 from stockade.watcher.config import Input
 from stockade.watcher.events import FAILURE, OTHER, Message
 from stockade.watcher.formats.forged import CLIENT, Forged
+from stockade.watcher.formats.messages import MessageFormat
 from stockade.watcher.formats.moments import LocalTime
 
 _HEADER = re.compile(rb"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) \[[a-z]+\] \d+#\d+: (\*\d+ )?", re.ASCII)
@@ -37,27 +38,18 @@ _CONFIGURED = re.compile(
 )
 
 
-class NginxErrorFormat:
+class NginxErrorFormat(MessageFormat):
     """Parser of nginx's error log: failed logins of `auth_basic`, and all else it says about a client.
 
-    `parsed` and `unparsed` count lines. `no user/password was provided` is no failure: browsers ask so before they ask
-    their users.
+    `no user/password was provided` is no failure: browsers ask so before they ask their users.
     """
 
-    kind = "messages"
-
     def __init__(self, clients: Clients, settings: Input) -> None:
-        self.parsed = 0
-        self.unparsed = 0
-        self._clients = clients
-        self._ignore = tuple(text.encode("utf-8") for text in settings.ignore)
+        super().__init__(clients, settings)
         self._timezone = settings.timezone
         self._moments = LocalTime(settings.timezone)
         self._forged = Forged()
         self._stamp, self._time = b"", 0  # of the line before
-
-    def forget(self) -> None:
-        """Nothing to do: what is known about clients is with `Clients`."""
 
     def time_of(self, line: bytes) -> int | None:
         """The time of one line (epoch seconds), None if it has none."""

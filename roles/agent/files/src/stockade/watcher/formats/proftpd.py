@@ -24,6 +24,7 @@ from stockade.watcher import events
 from stockade.watcher.clients import Clients
 from stockade.watcher.config.inputs import Input
 from stockade.watcher.events import Message
+from stockade.watcher.formats.messages import MessageFormat
 from stockade.watcher.formats.syslog import Syslog, unwrapped
 
 _OWN_TIME = re.compile(rb"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:,\d{3})? ")
@@ -40,21 +41,13 @@ _FAILED, _NO_SUCH, _REJECTED = (
 _ROOT = b"SECURITY VIOLATION: Root login attempted"
 
 
-class ProftpdFormat:
-    """Parser of what ProFTPD says. `parsed` and `unparsed` count lines and journal entries."""
-
-    kind = "messages"
+class ProftpdFormat(MessageFormat):
+    """Parser of what ProFTPD says."""
 
     def __init__(self, clients: Clients, settings: Input) -> None:
-        self.parsed = 0
-        self.unparsed = 0
+        super().__init__(clients, settings)
         self.syslog = Syslog(settings.timezone)
-        self._clients = clients
-        self._ignore = tuple(text.encode() for text in settings.ignore)
         self._second: tuple[bytes, int | None, int] = b"", None, 0  # text, reference, epoch of the line before
-
-    def forget(self) -> None:
-        """Drop what is remembered about clients: nothing, addresses are remembered elsewhere."""
 
     def parse(self, lines: list[bytes]) -> list[Message]:
         """The events of complete lines, in their order; lines that do not parse are counted and left out."""

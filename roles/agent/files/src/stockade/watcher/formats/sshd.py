@@ -30,6 +30,7 @@ from stockade.watcher.clients import Clients
 from stockade.watcher.config.inputs import Input
 from stockade.watcher.events import Message
 from stockade.watcher.formats import sshd_grammar as grammar
+from stockade.watcher.formats.messages import MessageFormat
 from stockade.watcher.formats.sshd_grammar import INVALID, read
 from stockade.watcher.formats.syslog import Syslog, unwrapped
 
@@ -41,24 +42,16 @@ _LONGEST = 256  # bytes of a name with its address; sshd cuts names at 100
 _Key = TypeVar("_Key")
 
 
-class SshdFormat:
-    """Parser of what sshd says. `parsed` and `unparsed` count lines and journal entries."""
-
-    kind = "messages"
+class SshdFormat(MessageFormat):
+    """Parser of what sshd says. What it remembers are texts of the log, not clients."""
 
     def __init__(self, clients: Clients, settings: Input) -> None:
-        self.parsed = 0
-        self.unparsed = 0
+        super().__init__(clients, settings)
         self.syslog = Syslog(settings.timezone)
-        self._clients = clients
-        self._ignore = tuple(text.encode() for text in settings.ignore)
         # Address and port -> whether a failure of that connection stands out that has counted already.
         self._connections: dict[tuple[bytes, bytes], int] = {}
         # `USER from A` -> how many failures stand out that have counted already.
         self._names: dict[bytes, int] = {}
-
-    def forget(self) -> None:
-        """Drop what is remembered about clients: nothing, as what is remembered here are texts of the log."""
 
     def parse(self, lines: list[bytes]) -> list[Message]:
         """The events of complete lines, in their order; lines that do not parse are counted and left out."""

@@ -30,10 +30,8 @@ from stockade.watcher.inputs.start import TimeOf, first_moment, offset_of
 _TELL = 3600.0  # seconds for which lost lines are a problem
 _RETRY = (1.0, 5.0, 30.0, 60.0)  # seconds until a file that cannot be read is opened again
 
-
 # There is no log at the path, which is asked again at every look; other errors are not.
 _NO_LOG = (FileNotFoundError, PermissionError, NotADirectoryError, neighbours.NotRegularError)
-
 
 _Used = TypeVar("_Used")
 
@@ -216,16 +214,18 @@ class FileInput:
         assert self._current is not None
         status = os.fstat(fd)
         left = self.left.get((status.st_dev, status.st_ino))
-        return (left and Source.resume(fd, left)) or Source.resume(fd, self._current.position()) or Source(fd)
+        same = (left and Source.resume(fd, left)) or neighbours.same_log(self.path, fd, self._current.position())
+        return same or Source(fd)
 
     def _catch_up(self, position: dict[str, Any], old: Source | None) -> None:
-        """Open what was rotated away unread: the file of `position` if it is not open as `old`, and later ones."""
+        """Open what was rotated away unread: the file of `position` if it was read and is not `old`, and later ones."""
         opened = self.identities()
-        if old is None and (old := neighbours.find(self.path, position, opened)):
+        if old is None and position["head"] and (old := neighbours.find(self.path, position, opened)):
             self._rotated.add(old)
             opened.add(old.identity)
-        since = os.fstat(old.fd).st_mtime_ns if old else int(position["changed"])
-        missed = neighbours.later(self.path, since, self._until(), opened, partial(self._unread, old))
+        unread = partial(self._unread, old, self._is_by_name(position, old))
+        # Since the last look: servers may have written to the old file when there was a newer one already.
+        missed = neighbours.later(self.path, int(position["changed"]), self._until(), opened, unread)
         for source in missed.sources:
             self._rotated.add(source)
         if missed.lost:
@@ -236,16 +236,22 @@ class FileInput:
         assert self._current is not None
         about = os.fstat(self._current.fd)
         with contextlib.suppress(OSError):
-            named = os.stat(self.path)
-            if (named.st_dev, named.st_ino) == (about.st_dev, about.st_ino):
+            if os.path.samestat(os.stat(self.path), about):
                 return None
         return about.st_mtime_ns
 
-    def _unread(self, old: Source | None, fd: int) -> bool:
+    def _is_by_name(self, position: dict[str, Any], old: Source | None) -> bool:
+        """Whether the log is rotated by giving it another name, not by a copy, as far as can be told."""
+        assert self._current is not None
+        named = os.fstat(old.fd).st_nlink > 0 if old else not position["head"]
+        return named and position["inode"] != self._current.identity[1]
+
+    def _unread(self, old: Source | None, by_name: bool, fd: int, numbered: bool) -> bool:
         """Whether a rotated file is one that came after `old` and was not read."""
         status = os.fstat(fd)
         left = self.left.get((status.st_dev, status.st_ino))
-        if (left and continues(fd, left)) or self.is_copied_in(fd) or self._elsewhere(fd):
+        copied = not (by_name and numbered) and self.is_copied_in(fd)
+        if (left and continues(fd, left)) or copied or self._elsewhere(fd):
             return False
         began = first_moment(old.fd, self._time_of) if old else None
         moment = first_moment(fd, self._time_of)
@@ -266,21 +272,17 @@ class FileInput:
     def _first_source(self, fd: int, *, position: dict[str, Any] | None) -> Source:
         if position is None:
             return Source(fd, offset_of(fd, self.not_before, self._time_of))
-        try:
-            source = Source.resume(fd, position)
-            self._current = current = source or Source(fd)  # rotated or truncated meanwhile: all in it is new
-            if source is not None:
-                source.changed = int(position["changed"])
-            for left in position.get("left", ()):
-                self._rotated.leave(left)
-            for saved in position.get("rotated", ()):
-                opened = self.identities()
-                if rotated := neighbours.find(self.path, saved, opened):
-                    self._rotated.add(rotated)
-            if source is None:
-                self._catch_up(position, None)
-        except (AttributeError, KeyError, TypeError, ValueError):  # a state file that something else wrote
-            return Source(fd)
+        source = neighbours.same_log(self.path, fd, position)
+        self._current = current = source or Source(fd)  # rotated or truncated meanwhile: all in it is new
+        if source is not None:
+            source.changed = int(position["changed"])
+        for left in position.get("left", ()):
+            self._rotated.leave(left)
+        for saved in position.get("rotated", ()):
+            if rotated := neighbours.find(self.path, saved, self.identities()):
+                self._rotated.add(rotated)
+        if source is None:
+            self._catch_up(position, None)
         return current
 
     def _open(self) -> int | None:

@@ -28,15 +28,16 @@ def judges_of(config: Config, kinds: Sequence[str], *, max_tracked: int = MAX_TR
     """The judges of a configuration. `kinds` are the kinds of keys of a Client, in their order."""
     found: list[Judge] = []
     groups = _groups(config.rules)
-    shared = sum(rules[0].type == "rate" for rules in groups)
+    shared = sum(rules[0].type == "rate" and not _is_by_status(rules[0]) for rules in groups)
     for rules in groups:
         rule, covered = rules[0], _covered(config, rules)
-        if rule.type == "rate":
+        if rule.type == "rate" and not _is_by_status(rule):
             tally = Tally(rules, max_tracked=max(1, max_tracked // shared), max_held=MAX_HELD // shared)
+        else:
+            tally = Tally(rules, max_tracked=min(max_tracked, _MAX_TRACKED_RARE), max_held=_MAX_HELD_RARE)
+        if rule.type == "rate":
             found.append(Rates(tally, key_index=kinds.index(rule.key), covered=covered))
-            continue
-        tally = Tally(rules, max_tracked=min(max_tracked, _MAX_TRACKED_RARE), max_held=_MAX_HELD_RARE)
-        if rule.type == "probe":
+        elif rule.type == "probe":
             found.append(Probes(rule, tally, key_index=kinds.index(rule.key), covered=frozenset(covered)))
         elif rule.key == USER:
             found.append(ByUser(tally, key_index=kinds.index(DEFAULT_KEY), covered=covered))
@@ -49,12 +50,17 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
     """Rules that count together."""
     groups: dict[tuple[str, ...], list[list[Rule]]] = {}
     for rule in rules:
-        apart = rule.name if rule.type == "probe" else ""
+        apart = rule.name if rule.type == "probe" else "status" if _is_by_status(rule) else ""
         together = groups.setdefault((rule.kind, rule.key, apart), [[]])
         if len(together[-1]) == MAX_RULES:
             together.append([])
         together[-1].append(rule)
     return [group for together in groups.values() for group in together]
+
+
+def _is_by_status(rule: Rule) -> bool:
+    """Whether it counts by the answer: few requests, that would be looked for again and again in windows of all."""
+    return rule.type == "rate" and bool(rule.status)
 
 
 def _covered(config: Config, rules: Sequence[Rule]) -> dict[str, int]:

@@ -23,6 +23,10 @@ class Judge(ABC):
         """Forget what is over at `now`."""
         self.tally.sweep(now)
 
+    def forget(self, verdict: Verdict) -> None:
+        """That verdict got lost: speak about its client again."""
+        self.tally.forget(verdict.rule, verdict.key)
+
     def records(self) -> Iterator[dict[str, Any]]:
         """What is remembered beside the tally, for the saved state."""
         yield from ()
@@ -39,8 +43,8 @@ class RequestJudge(Judge):
     """One that judges requests."""
 
     @abstractmethod
-    def feed(self, events: list[Request], source: str) -> list[Verdict]:
-        """The verdicts that these requests of an input complete."""
+    def feed(self, events: list[Request], shapes: list[bytes], source: str) -> list[Verdict]:
+        """The verdicts that these requests of an input complete; `shapes` has the shape of each (see shapes.py)."""
 
 
 class MessageJudge(Judge):

@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from stockade.watcher.clients import Client
 from stockade.watcher.config.rules import USER, Rule
-from stockade.watcher.events import ATTEMPT, FAILURE, Message
+from stockade.watcher.events import ATTEMPT, FAILURE, LATEST, Message
 from stockade.watcher.rules.judge import MessageJudge
-from stockade.watcher.rules.tally import Tally
+from stockade.watcher.rules.tally import QUIET, Tally
+from stockade.watcher.saved import number, table
 from stockade.watcher.verdict import Verdict
 
 _MAX_FIRST = 100
 _MAX_CLIENTS = 1000  # of one user name that are remembered
+_MAX_REMEMBERED = 20_000  # of all names
+_SALT = os.urandom(32)  # of this process, unless the saved state has one
 
 
 class Messages(MessageJudge):
@@ -62,26 +66,28 @@ class Messages(MessageJudge):
 class ByUser(Messages):
     """Rules `failures` with the key `user`: failed logins of one name, wherever they come from.
 
-    The verdicts are about the clients that failed for it; `clients` remembers these.
+    The verdicts are about the clients that failed for it; `clients` remembers these. A name is kept as a keyed hash:
+    people type passwords where the name belongs, and what is counted is saved.
     """
 
     def __init__(self, tally: Tally, *, key_index: int, covered: dict[str, int]) -> None:
+        from hashlib import blake2b  # 4 MB, for those alone who count so
+
         super().__init__(tally, key_index=key_index, covered=covered)
-        self.clients: dict[str, dict[str, int]] = {}  # user -> client -> when last (log time)
+        self._hash = blake2b
+        self.clients: dict[str, dict[str, int]] = {}  # name -> client -> when last (log time)
+        self._remembered = 0  # clients of all names
+        self._salt = _SALT
 
     def count(self, event: Message, stamp: bytes) -> list[Verdict]:
         """Count a failure of a name once; the verdicts are about every client that had one within the window."""
         if not event.user:
             return []
-        user = event.user[:64]
-        clients = self.clients.setdefault(user, {})
-        clients.pop(self._address(event.client), None)
-        clients[self._address(event.client)] = event.time  # the newest stand last
-        if len(clients) > _MAX_CLIENTS:
-            del clients[next(iter(clients))]
-        verdicts = self.tally.add(user, stamp)
-        if user not in self.tally.windows:
-            self.clients.pop(user, None)
+        name = self._hash(event.user[:64].encode(errors="surrogatepass"), key=self._salt, digest_size=16).hexdigest()
+        clients = self._remember(name, {self._address(event.client): event.time})
+        verdicts = self.tally.add(name, stamp)
+        if name not in self.tally.windows:
+            self._forget(name)
         return [
             verdict.about(client)
             for verdict in verdicts
@@ -92,21 +98,58 @@ class ByUser(Messages):
     def _address(self, client: Client) -> str:
         return client[self._key_index]
 
+    def _remember(self, name: str, seen: dict[str, int]) -> dict[str, int]:
+        """The clients of a name, with these. Names and clients that were seen last stand last."""
+        clients = self._forget(name)
+        for client, time in seen.items():
+            clients.pop(client, None)
+            clients[client] = time
+        for client in list(clients)[: max(0, len(clients) - _MAX_CLIENTS)]:
+            del clients[client]
+        self._remembered += len(clients)
+        if self._remembered > _MAX_REMEMBERED:
+            for old in list(self.clients):
+                if self._remembered <= _MAX_REMEMBERED * 7 // 8:
+                    break
+                self._forget(old)
+        self.clients[name] = clients
+        return clients
+
+    def _forget(self, name: str) -> dict[str, int]:
+        clients = self.clients.pop(name, {})
+        self._remembered -= len(clients)
+        return clients
+
+    def forget(self, verdict: Verdict) -> None:
+        """Count again for the names whose last verdict was of that moment: a verdict does not tell its name."""
+        rules = list(self.tally.verdicts)
+        if verdict.rule in rules:
+            index, until = rules.index(verdict.rule), verdict.last + min(verdict.findtime, QUIET)
+            for name in [name for name, _window, quiet in self.tally.entries() if quiet and quiet[index] == until]:
+                self.tally.forget(verdict.rule, name)
+
     def sweep(self, now: int) -> None:
         """Forget what is over at `now`, and the clients of names that are."""
         super().sweep(now)
-        for user in [user for user in self.clients if user not in self.tally.windows]:
-            del self.clients[user]
+        for name in [name for name in self.clients if name not in self.tally.windows]:
+            self._forget(name)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The clients of each name."""
-        for user, clients in self.clients.items():
-            yield {"user": user, "rules": list(self.tally.verdicts), "clients": clients}
+        """What names are hashed with, and the clients of each name."""
+        yield {"salt": self._salt.hex()}
+        for name, clients in self.clients.items():
+            yield {"name": name, "rules": list(self.tally.verdicts), "clients": clients}
 
     def restore(self, record: dict[str, Any]) -> None:
-        """Take the clients of a name back."""
-        if record.get("rules") == list(self.tally.verdicts) and record["user"] in self.tally.windows:
-            self.clients[record["user"]] = {str(key): int(time) for key, time in record["clients"].items()}
+        """Take the clients of a name back, and what the names of the counts were hashed with."""
+        if "salt" in record:
+            salt = bytes.fromhex(record["salt"])
+            if len(salt) != len(_SALT):
+                raise ValueError("no salt")
+            self._salt = salt
+        elif record.get("name") in self.tally.windows and not self.tally.verdicts.keys().isdisjoint(record["rules"]):
+            seen = table(record["clients"], "clients", _MAX_CLIENTS)
+            self._remember(record["name"], {str(key): number(time, "time", LATEST) for key, time in seen.items()})
 
 
 def predicate(rule: Rule) -> Callable[[Message], bool]:

@@ -33,14 +33,13 @@ class Probes(RequestJudge):
         self._key_index = key_index
         self._covered = covered
         paths = (*(WIDE_PATHS if rule.wide else DEFAULT_PATHS), *rule.paths)
-        self._token_of = Suspicious(paths, rule.probes).token
+        self._suspicious = Suspicious(paths, rule.probes)
 
-    def feed(self, events: list[Request], source: str) -> list[Verdict]:
+    def feed(self, events: list[Request], shapes: list[bytes], source: str) -> list[Verdict]:
         """The verdicts that these requests complete."""
         if source not in self._covered:
             return []
-        token_of = self._token_of
-        self._hits = [(event, token) for event in events if (token := token_of(event[2]))]
+        self._hits = self._suspicious.hits(events, shapes)
         verdicts: list[Verdict] = []
         for (time, client, *_rest), token in self._hits:
             key = client[self._key_index]

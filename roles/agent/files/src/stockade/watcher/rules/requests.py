@@ -12,15 +12,18 @@ from urllib.parse import unquote_to_bytes
 from stockade.watcher.config.rules import Rule, statuses
 from stockade.watcher.events import Request
 from stockade.watcher.rules.judge import RequestJudge
+from stockade.watcher.rules.shapes import UNDOTTED, shapes_of
 from stockade.watcher.rules.tally import Tally
 from stockade.watcher.rules.windows import SIZE
 from stockade.watcher.verdict import Verdict
 
-# GET or HEAD of a path that ends as files do of which a browser asks for dozens while it shows one page.
-_STATIC = re.compile(
-    rb"(?:GET|HEAD) [^ ?]*\.(?i:css|m?js|map|wasm|png|jpe?g|gif|webp|avif|svg|ico|bmp|tiff?|woff2?|ttf|otf|eot"
-    rb"|mp3|ogg|m4a|wav|mp4|m4v|webm|m3u8|ts|vtt)(?:\?[^ ]*)?(?: [^ ]*)?"
+# GET or HEAD of a path with an extension; those of files of which a browser asks for dozens while it shows one page.
+_WITH_EXTENSION = re.compile(rb"(?:GET|HEAD) (?:[^ ?.]*+\.)++([A-Za-z0-9]++)(?:\?[^ ]*+)?(?: [^ ]*+)?")
+_STATIC = frozenset(
+    b"css js mjs map wasm png jpg jpeg gif webp avif svg ico bmp tif tiff woff woff2 ttf otf eot"
+    b" mp3 ogg m4a wav mp4 m4v webm m3u8 ts vtt".split()
 )
+_STATIC_ENDS = frozenset(ending + b" HTTP/" + version for ending in _STATIC for version in (b"1.1", b"2.0"))
 _QUOTED = rb'"((?:[^"\\]|\\.)*+)"'
 _AGENT = re.compile(rb" \d\d\d \S+ " + _QUOTED + b" " + _QUOTED, re.DOTALL)
 
@@ -38,20 +41,23 @@ class Rates(RequestJudge):
             if (predicate := _predicate(rule)) is not None
         ]
         self._masks = {name: _by_status(tally.rules, mask) for name, mask in covered.items()}
+        self._by_status = all(rule.status for rule in tally.rules)  # then most requests are none of theirs
 
-    def feed(self, events: list[Request], source: str) -> list[Verdict]:
+    def feed(self, events: list[Request], shapes: list[bytes], source: str) -> list[Verdict]:
         """The verdicts that these requests complete."""
         masks = self._masks.get(source)
         if masks is None:
             return []
         verdicts: list[Verdict] = []
         tally, key_index, counting, special = self.tally, self._key_index, ~self._static, self._special
-        static = _STATIC.fullmatch
         windows, known, full, stamps_at = tally.windows, tally.stamps.of, tally.full, tally.stamps.at
-        for event in events:
+        if self._by_status:
+            events = [event for event in events if masks[event[3]]]
+            shapes = shapes_of(events)
+        for event, shape in zip(events, shapes, strict=True):
             time, client, request, status, _fields = event
             mask = masks[status]
-            if static(request):
+            if shape != UNDOTTED and counting != -1 and _is_static(request, shape):
                 mask &= counting
             if special:
                 for bit, predicate in special:
@@ -75,6 +81,13 @@ class Rates(RequestJudge):
                 verdicts += tally.look(key, window)
         tally.counted(len(events))
         return verdicts
+
+
+def _is_static(request: bytes, shape: bytes) -> bool:
+    if shape in _STATIC_ENDS and request[:5] == b"GET /":
+        return request.find(b"?") < 0  # `in` takes four times as long
+    found = _WITH_EXTENSION.fullmatch(request)
+    return found is not None and found[1].lower() in _STATIC
 
 
 def _by_status(rules: Sequence[Rule], covered: int) -> dict[bytes, int]:

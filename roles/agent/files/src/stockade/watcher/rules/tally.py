@@ -97,6 +97,20 @@ class Tally:
             self._due.pop(key, None)
             self.windows[key] = window
             return []
+        # More than count in the end, but far cheaper to find: usually enough to know that nothing is decided yet.
+        lacking = min(rule.maxretry - most for rule, most in zip(self.rules, self._at_most(window), strict=True))
+        if lacking > 0:
+            self._wait(key, window, lacking)
+            return []
+        return self._judge(key, window)
+
+    def _at_most(self, window: bytes) -> list[int]:
+        """For each rule, how many stamps of a window it counts, whenever they were."""
+        masks = window[SIZE - 1 :: SIZE]
+        counts = [(mask, masks.count(mask)) for mask in set(masks)]
+        return [sum(count for mask, count in counts if mask >> index & 1) for index in range(len(self.rules))]
+
+    def _judge(self, key: str, window: bytes) -> list[Verdict]:
         times, masks = columns_of(window)
         every = functools.reduce(operator.and_, set(masks))  # the rules that count all of it
         done = 0  # the rules that decided
@@ -263,12 +277,7 @@ class Tally:
 
     def _closeness(self, window: bytes) -> int:
         """How close a window is to the verdict of one of the rules, in thousandths."""
-        masks = window[SIZE - 1 :: SIZE]
-        counts = [(mask, masks.count(mask)) for mask in set(masks)]
-        return max(
-            sum(count for mask, count in counts if mask >> index & 1) * 1000 // rule.maxretry
-            for index, rule in enumerate(self.rules)
-        )
+        return max(most * 1000 // rule.maxretry for rule, most in zip(self.rules, self._at_most(window), strict=True))
 
     def _shed(self, keys: Iterable[str]) -> None:
         for key in keys:
