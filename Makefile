@@ -20,7 +20,7 @@ LOCKED_2.19 := 2.19.14
 LOCKED_2.21 := 2.21.5
 
 # The scenarios of make test; make test-slow runs all of them.
-SCENARIOS := watcher fail2ban default bans unprivileged
+SCENARIOS := watcher fail2ban default lockout bans unprivileged
 SCENARIO ?=
 BENCH ?=
 
@@ -87,7 +87,7 @@ molecule: fleet ## The molecule scenarios on the test fleet, or one [SCENARIO=na
 
 .PHONY: molecule-all
 molecule-all: fleet
-	@for scenario in molecule/*/molecule.yml; do \
+	@export STOCKADE_CAMPAIGN=full; for scenario in molecule/*/molecule.yml; do \
 	    $(MAKE) molecule SCENARIO="$$(basename "$$(dirname "$$scenario")")"; done
 
 .PHONY: bench

@@ -44,12 +44,14 @@ class Operator:
         become: bool = True,
         check: bool = False,
         inventory: str = "inventory.yml",
+        extra: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The result of one ad-hoc module run, failed or not."""
         words = ["ansible", "-i", str(FLEET / inventory), host, "-m", f"stockade.fleet.{module}"]
         words += ["-a", json.dumps(arguments)] if arguments else []
         words += ["-b"] if become else []
         words += ["--check"] if check else []
+        words += ["-e", json.dumps(extra)] if extra else []
         done = subprocess.run(
             words,
             env={
@@ -72,6 +74,11 @@ class Operator:
         """One run of a playbook of the checkout."""
         words = ["ansible-playbook", "-i", str(FLEET / "inventory.yml"), f"playbooks/{name}", *arguments]
         return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+
+    def fleet(self, *words: str) -> None:
+        """One command of fleet.py."""
+        command = [sys.executable, str(REPOSITORY / "tests/fleet/fleet.py"), *words]
+        subprocess.run(command, capture_output=True, timeout=120, check=True)
 
     def status_code(self, client: str, address: str, port: int = 80) -> int:
         """What a client's HTTP request gets; 0 if no packet comes back within two seconds."""

@@ -21,8 +21,12 @@ description:
     with a forced command (C(command=)) and a user with a C(ForceCommand) are no way in.
   - After the change it reads the effective values again and looks at what the running daemon offers on the wire. If
     that is not what was planned, the previous file comes back. If they differ already before, nothing is changed.
+  - Then it logs in anew, with the means of the inventory but no session that is open, and keeps the change over that
+    login. The host waits for it, O(rollback_after) seconds, and otherwise puts the previous file back by itself. It
+    does so too if the controller dies, and before sshd starts if the host is restarted meanwhile.
+  - While a host waits, nobody else changes its sshd; M(stockade.fleet.ssh_change) shows who does and can end it.
   - Whether a service or a socket listens is kept as found. Files of others are reported, never changed.
-  - Where sshd listens is reported and not changed.
+  - Where sshd listens is changed by O(port) only.
 options:
   state:
     description:
@@ -33,13 +37,17 @@ options:
     default: present
   profile:
     description:
-      - V(modern) allows post-quantum and elliptic-curve key exchange only, V(intermediate) adds finite-field groups for
-        older clients. Each list is cut down to what the host's OpenSSH knows. Both also set hardened values such as
+      - The algorithms, each list cut down to what the host's OpenSSH knows, and hardened values such as
         C(MaxAuthTries 4), C(X11Forwarding no), C(PasswordAuthentication no), and C(PermitRootLogin no)
         (C(prohibit-password) if the operator is root).
+      - V(modern) allows post-quantum and elliptic-curve key exchange, V(pq_only) post-quantum key exchange only, and
+        V(intermediate) adds finite-field groups to V(modern) for older clients. V(pq_only) follows ssh-audit's policy
+        for Debian 13, V(intermediate) the one for Debian 12, which also wants O(host_key_rsa_bits=4096).
+      - V(fips) has what is approved in FIPS mode, which leaves out ed25519 keys of hosts and of users.
+      - V(policy) sets the values and leaves algorithms to the system's crypto-policies.
       - V(none) sets only what the other options name.
     type: str
-    choices: [modern, intermediate, none]
+    choices: [modern, pq_only, intermediate, fips, policy, none]
     default: modern
   settings:
     description:
@@ -71,6 +79,79 @@ options:
       - The only groups whose members may log in, as patterns. Refused if the operator is in none of them.
     type: list
     elements: str
+  host_keys:
+    description:
+      - Kinds of host keys to show, in this order. Without it the profile decides, V(ed25519) and V(rsa) or, with
+        O(profile=fips), V(ecdsa) and V(rsa); O(profile=policy) and O(profile=none) leave it to the host.
+      - Keys that files of others name with C(HostKey) go on being loaded.
+    type: list
+    elements: str
+    choices: [ed25519, rsa, ecdsa]
+  host_key_rsa_bits:
+    description:
+      - Show an RSA host key of at least so many bits. Where the host has none, one is made,
+        C(/etc/ssh/stockade_host_rsa_key); the host's own stays on disk and is shown no more.
+      - Clients that remember the host by the old RSA key only see a changed one.
+    type: int
+  moduli:
+    description:
+      - Whether group exchange uses only primes of 3072 bits and more, in a file of its own that C(ModuliFile) names.
+        Without it that holds with O(profile=intermediate), the only one with group exchange.
+      - An error if no prime would be left.
+    type: bool
+  match_blocks:
+    description:
+      - Match blocks, in this order, in C(/etc/ssh/sshd_config.d/99-stockade-match.conf). Among blocks that fit the
+        first one wins, and a block wins over what stands outside.
+    type: list
+    elements: dict
+    suboptions:
+      match:
+        description: The criteria, such as V(Group sftponly).
+        type: str
+        required: true
+      settings:
+        description: Keywords with their values, written as in O(settings). Keywords that only hold for all are refused.
+        type: dict
+        required: true
+  banner:
+    description:
+      - What is shown before the login, as a text or as the path of a file. V(none) shows nothing.
+    type: str
+  forwarding:
+    description:
+      - V(none) forbids all forwarding, V(jump) allows what C(ProxyJump) needs, V(all) allows TCP, sockets, X11 and
+        agents. Without it the profile decides, which leaves TCP and sockets to the host and forbids the others.
+    type: str
+    choices: [none, jump, all]
+  per_source_penalties:
+    description:
+      - Keys of C(PerSourcePenalties) with times, counts or words, such as C(authfail) with V(10s). V(0) turns a penalty
+        off.
+      - What the host's OpenSSH does not know is left out with a warning, which is all before 9.8, C(refuseconnection)
+        before 9.9 and C(invaliduser) before 10.3.
+    type: dict
+  user_ca_keys:
+    description:
+      - Public keys of the authorities whose certificates of users are accepted.
+    type: list
+    elements: str
+  principals:
+    description:
+      - User to a list of names, one of which a certificate must have to log in as that user. Users who are not named
+        cannot use certificates then. Without it a certificate must have the name of the user.
+    type: dict
+  two_factor:
+    description:
+      - Ask for a key and then for a code. Refused unless C(pam_google_authenticator) or C(pam_oath) is among the
+        C(auth) lines of sshd's PAM service, which is the site's to set up.
+    type: bool
+    default: false
+  two_factor_exempt:
+    description:
+      - Users who log in with a key only. The operator has to be one of them, nobody types a code for Ansible.
+    type: list
+    elements: str
   operator:
     description:
       - The user who has to get in again.
@@ -81,6 +162,34 @@ options:
       - Go on although the operator would not get in again, or not the way in use; this becomes a warning.
     type: bool
     default: false
+  port:
+    description:
+      - The port on which sshd shall listen, by its service or its socket, and no other. Without it that stays as it is.
+      - It moves in two steps, each with a login of its own. First the new port answers beside the old ones, then alone.
+        A run that ended in between is continued by the next.
+      - C(Port) lines of other files are commented out with a mark and come back with O(state=absent), which moves sshd
+        back the same way. A C(ListenAddress) with a port is an error.
+      - The host is found on the port of the inventory or on this one. RV(port) is for the inventory.
+    type: int
+  verify:
+    description:
+      - Log in anew before the change is kept. V(false) keeps it when the daemon offers what was planned.
+      - Needs a connection by OpenSSH (P(ansible.builtin.ssh#connection)); with another one the module fails.
+    type: bool
+    default: true
+  rollback_after:
+    description: Seconds, 10 to 3600, that the host waits for the new login before it goes back by itself.
+    type: int
+    default: 120
+  client_algorithms:
+    description: Keywords and the algorithms that the controller knows for them. The action plugin sets it.
+    type: dict
+  run:
+    description: Name of this run. The action plugin sets it.
+    type: str
+  controller:
+    description: Name of the controller. The action plugin sets it.
+    type: str
 extends_documentation_fragment:
   - stockade.fleet._attributes
 notes:
@@ -118,6 +227,28 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+traces:
+  description: Whether what armed the host has to be removed now. The action plugin takes it out.
+  type: bool
+  returned: success
+armed:
+  description: Whether the host still waits for a new login. The action plugin takes it out.
+  type: bool
+  returned: success
+rolled_back:
+  description: Whether the previous configuration is in force again, because a new login failed.
+  type: bool
+  returned: when a new login failed
+rollback_after:
+  description: Seconds after which the host goes back by itself.
+  type: int
+  returned: success
+  sample: 120
+verified:
+  description: How it was made sure that the operator gets in again.
+  type: str
+  returned: when something was changed
+  sample: new login as operator
 path:
   description: The drop-in.
   type: str
@@ -144,6 +275,11 @@ listener:
   type: str
   returned: success
   sample: service
+port:
+  description: The port on which to log in from now on; null if it did not move.
+  type: int
+  returned: success
+  sample: 2222
 ports:
   description: The ports on which sshd listens.
   type: list
@@ -160,9 +296,11 @@ settings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.hardening import Hardening, difference, result
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.hardening import Hardening
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_sshd
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.options import EXTRAS
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import Wish
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.planned import Arming, difference, result
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import PROFILES
 
 
@@ -179,23 +317,41 @@ def main() -> None:
             "password_authentication": {"type": "bool", "no_log": False},
             "allow_users": {"type": "list", "elements": "str"},
             "allow_groups": {"type": "list", "elements": "str"},
+            **EXTRAS,
             "operator": {"type": "str"},
             "force": {"type": "bool", "default": False},
+            "port": {"type": "int"},
+            "verify": {"type": "bool", "default": True},
+            "rollback_after": {"type": "int", "default": 120},
+            "client_algorithms": {"type": "dict"},
+            "run": {"type": "str"},
+            "controller": {"type": "str"},
         },
         supports_check_mode=True,
     )
+    module.run_command_environ_update = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
     try:
         binary = find_sshd(module.get_bin_path)
         hardening = Hardening(module.run_command, sshd=binary, ssh=module.get_bin_path("ssh"))
-        plan = hardening.plan(Wish(**module.params))
-        if plan.changed and not module.check_mode:
-            hardening.apply(plan)
+        arming = Arming.of(module.params)
+        plan = hardening.plan(Wish.of(module.params), module.params["client_algorithms"])
+        armed = plan.changed and not module.check_mode and hardening.apply(plan, arming)
+        # What a run left open that died, or that the host itself took back.
+        shut = [] if plan.changed or module.check_mode else hardening.shut_doors()
     except StockadeError as error:
         module.fail_json(msg=str(error))
     for warning in plan.warnings:
         module.warn(warning)
+    traces = module.params["state"] == "absent" and not plan.listening.more and (armed or hardening.has_traces())
     extra = {"diff": difference(plan)} if module._diff else {}
-    module.exit_json(changed=plan.changed, **result(plan), **extra)
+    module.exit_json(
+        changed=plan.changed or bool(shut),
+        armed=armed,
+        traces=traces,
+        rollback_after=arming.rollback_after,
+        **result(plan),
+        **extra,
+    )
 
 
 if __name__ == "__main__":

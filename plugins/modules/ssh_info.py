@@ -12,7 +12,8 @@ module: ssh_info
 short_description: Effective state of sshd, with findings
 description:
   - Returns what is in force, not what a file says. That is the values of C(sshd -T), the algorithms that the running
-    daemon offers on the wire, who listens and where, the files that take part, and findings with evidence and a remedy.
+    daemon offers on the wire, who listens and where, the files that take part and which of their lines do not count,
+    host keys, primes, penalties, and findings with evidence, references and a remedy.
   - Changes nothing. To see the algorithms it connects once to the host's own sshd.
 options:
   operator:
@@ -20,6 +21,26 @@ options:
       - The user for whom the effective values are read, with the address of this connection.
       - Without it, the user who called sudo or who is logged in.
     type: str
+  connections:
+    description:
+      - Further connections for which to tell what C(Match) blocks change.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      user:
+        description: The user who logs in.
+        type: str
+        required: true
+      address:
+        description: Where the user comes from.
+        type: str
+      local_address:
+        description: The address of the host that is connected to.
+        type: str
+      local_port:
+        description: The port of the host that is connected to.
+        type: int
 extends_documentation_fragment:
   - stockade.fleet._attributes
   - stockade.fleet._attributes.INFO_MODULE
@@ -35,6 +56,13 @@ EXAMPLES = r"""
 - name: Look at sshd
   stockade.fleet.ssh_info:
   register: sshd
+
+- name: See what holds for two users
+  stockade.fleet.ssh_info:
+    connections:
+      - user: backup
+        address: 192.0.2.7
+      - user: root
 
 - name: Show what is serious
   ansible.builtin.debug:
@@ -57,8 +85,16 @@ ssh:
       type: str
       returned: success
       sample: socket
+    listeners:
+      description:
+        - Addresses on which sshd, or a socket unit for it (C(systemd)), listens. Without C(ss) on the host it is what
+          should listen, and V(program) is empty.
+      type: list
+      elements: dict
+      returned: success
+      sample: [{address: "0.0.0.0", port: 22, program: sshd}]
     ports:
-      description: The ports on which it listens.
+      description: The ports on which it should listen.
       type: list
       elements: int
       returned: success
@@ -83,12 +119,47 @@ ssh:
       type: dict
       returned: success
       sample: {user: operator, address: 192.0.2.1}
+    connections:
+      description: For each of O(connections), the keywords whose values differ from those outside of C(Match) blocks.
+      type: list
+      elements: dict
+      returned: success
+      sample: [{user: backup, address: 192.0.2.7, differs: {forcecommand: [internal-sftp]}}]
     files:
       description: The files that take part, in the order in which sshd reads them.
       type: list
       elements: dict
       returned: success
       sample: [{path: /etc/ssh/sshd_config, mode: "0644", ours: false}]
+    shadowed:
+      description: Lines that do not count, because sshd keeps the first value it meets; V(by) is that one.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - keyword: X11Forwarding
+          value: "yes"
+          path: /etc/ssh/sshd_config
+          line: 90
+          by: {value: "no", path: /etc/ssh/sshd_config.d/00-stockade.conf, line: 32}
+    host_keys:
+      description: The keys by which the host shows who it is.
+      type: list
+      elements: dict
+      returned: success
+      sample: [{path: /etc/ssh/ssh_host_rsa_key, type: rsa, bits: 3072, fingerprint: "SHA256:...", mode: "0600"}]
+    moduli:
+      description: The primes for group exchange, bits to how many; empty without a file.
+      type: dict
+      returned: success
+      sample: {"3072": 76, "4096": 68}
+    penalties:
+      description:
+        - What sshd does to addresses that misbehave, C(PerSourcePenalties). V(known) is false before OpenSSH 9.8.
+        - Times are seconds.
+      type: dict
+      returned: success
+      sample: {known: true, enabled: true, values: {authfail: 5, min: 15}, exempt: [192.0.2.1]}
     findings:
       description: What is weak, worst first.
       type: list
@@ -120,6 +191,16 @@ ssh:
           type: str
           returned: success
           sample: CIS 5.1.19
+        cis:
+          description: The CIS rule by itself; empty if there is none.
+          type: str
+          returned: success
+          sample: 5.1.19
+        ssh_audit:
+          description: The part of ssh-audit's report by itself; empty if there is none.
+          type: str
+          returned: success
+          sample: kex
         remedy:
           description: What to do.
           type: str
@@ -133,12 +214,25 @@ from ansible_collections.stockade.fleet.plugins.module_utils._errors import Stoc
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_sshd
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.info import gather
 
+_CONNECTION = {
+    "user": {"type": "str", "required": True},
+    "address": {"type": "str"},
+    "local_address": {"type": "str"},
+    "local_port": {"type": "int"},
+}
+
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"operator": {"type": "str"}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            "operator": {"type": "str"},
+            "connections": {"type": "list", "elements": "dict", "default": [], "options": _CONNECTION},
+        },
+        supports_check_mode=True,
+    )
     try:
         binary = find_sshd(module.get_bin_path)
-        state, warnings = gather(module.run_command, sshd=binary, operator=module.params["operator"])
+        state, warnings = gather(module.run_command, sshd=binary, **module.params)
     except StockadeError as error:
         module.fail_json(msg=str(error))
     for warning in warnings:

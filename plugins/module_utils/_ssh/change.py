@@ -1,54 +1,71 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One file of sshd's configuration replaced, read by the daemon and verified; the old file comes back otherwise.
+"""Files of sshd's configuration replaced, read by the daemon and verified; the old ones come back otherwise.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
+from typing import Any, Callable
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host, wire
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import MAIN
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.files import Write
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.ports import GENERATOR
 
 _REEXEC_SECONDS = 3.0
+_UNITS = "/etc/systemd/"
 _PROBES = 6
 
 
 @dataclass(frozen=True)
 class Change:
-    """What ``path`` holds, what it shall hold (None for no file), and what sshd has to make of all files then."""
+    """What files hold and shall hold, and what sshd has to make of all files then."""
 
     run: host.Run
     sshd: host.Sshd
-    path: str
-    before: bytes | None
-    after: bytes | None
+    writes: tuple[Write, ...]
     effective: dict[str, list[str]]
     listener: host.Listener
 
     def apply(self) -> None:
-        """Put the file in place and have the daemon read it; undone if that or the verification fails."""
-        about = files.status(self.path)
+        """Put the files in place and have the daemon read them; undone if that or the verification fails."""
+        self.undone_by(self._restore, about=[files.status(write.path) for write in self.writes])
+
+    def undone_by(
+        self, undo: Callable[..., object], *, still: Callable[..., object] | None = None, **arguments: Any
+    ) -> None:
+        """The same, where something else than this knows how to go back; ``still`` raises if that has happened."""
+        names = ", ".join(write.path for write in self.writes)
         try:
-            replace(self.path, self.after, mode=files.MODE)
+            for write in self.writes:
+                if write.after is not None:
+                    os.makedirs(os.path.dirname(write.path), exist_ok=True)
+                replace(write.path, write.after, mode=write.mode)
+                if write.after is None and write.path.startswith(_UNITS):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(os.path.dirname(write.path))
             self._reload()
             self.verify()
+            if still is not None:
+                still(**arguments)
         except Exception as error:
             try:
-                self._restore(about)
+                undo(**arguments)
             except (OSError, StockadeError) as second:
                 raise StockadeError(
-                    "cannot apply {}: {}; and restoring it failed: {}".format(self.path, error, second)
+                    "cannot apply {}: {}; and restoring it failed: {}".format(names, error, second)
                 ) from error
             raise StockadeError(
-                "cannot apply {}: {}; the previous configuration was restored".format(self.path, error)
+                "cannot apply {}: {}; the previous configuration was restored".format(names, error)
             ) from error
 
     def verify(self) -> None:
@@ -60,12 +77,14 @@ class Change:
             raise StockadeError("the effective configuration is not the planned one: {}".format(", ".join(keys)))
         if self.listener.mode == "none":
             return
+        listener = host.find_listener(self.run) if self._about_units() else self.listener
         problem = ""
         for attempt in range(_PROBES):
             # A second apart: sshd counts every knock against the address that knocks.
             time.sleep(1.0 if attempt else 0.0)
             try:
-                found = wire.differences(knock(self.listener, effective), effective)
+                offers = [knock(listener, effective, port) for port in _numbers(listener, effective)]
+                found = [text for offer in offers for text in wire.differences(offer, effective)]
             except StockadeError as error:
                 problem = str(error)
                 continue
@@ -74,9 +93,15 @@ class Change:
             problem = "; ".join(found)
         raise StockadeError(problem)
 
-    def _restore(self, about: os.stat_result | None) -> None:
-        """The old file back, and a daemon that answers; whether it took a reload to get there does not matter."""
-        replace(self.path, self.before, mode=files.MODE, like=about)
+    def _about_units(self) -> bool:
+        """Whether systemd has to read its units again: a socket's drop-in, or what is made of sshd's files."""
+        generated = self.listener.socket is not None and os.path.exists(GENERATOR)
+        return generated or any(write.path.startswith(_UNITS) for write in self.writes)
+
+    def _restore(self, about: list[os.stat_result | None]) -> None:
+        """The old files back, and a daemon that answers; whether it took a reload to get there does not matter."""
+        for write, status in zip(self.writes, about):
+            replace(write.path, write.before, mode=write.mode, like=status)
         try:
             self._reload(rescue=True)
         except StockadeError:
@@ -92,6 +117,9 @@ class Change:
         is turned away meanwhile, the socket queues.
         """
         service, socket = self.listener.service, self.listener.socket
+        if socket is not None and self._about_units():
+            self._restart_socket(socket.name)
+            return
         if service is None:
             return
         verb = "restart" if self.listener.mode == "socket" else "reload-or-restart" if rescue else "reload"
@@ -109,13 +137,29 @@ class Change:
         while image and files.image(service.pid) == image and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    def _restart_socket(self, socket: str) -> None:
+        """Have systemd listen elsewhere. A socket does not start while its service runs; sessions go on without it."""
+        service = socket.replace(".socket", ".service")
+        self.run(["systemctl", "reset-failed", service, socket])
+        for words in (["daemon-reload"], ["stop", service], ["restart", socket]):
+            rc, _out, err = self.run(["systemctl", *words])
+            if rc != 0:
+                raise StockadeError("cannot {} {}: {}".format(words[0], socket, " ".join(err.split())))
+        host.prepare_privsep_directory()  # it went with the service
 
-def knock(listener: host.Listener, effective: dict[str, list[str]]) -> wire.Offer:
-    """What the daemon offers at the first address that answers. Raises StockadeError when none does."""
+
+def knock(listener: host.Listener, effective: dict[str, list[str]], port: int | None = None) -> wire.Offer:
+    """What the daemon offers at the first address that answers, on one port or any. Raises StockadeError."""
     problem = "sshd listens on no address"
-    for address, port in host.endpoints(listener, effective):
-        try:
-            return wire.probe(address, port)
-        except StockadeError as error:
-            problem = str(error)
+    for address, number in host.endpoints(listener, effective):
+        if port in (None, number):
+            try:
+                return wire.probe(address, number)
+            except StockadeError as error:
+                problem = str(error)
     raise StockadeError(problem)
+
+
+def _numbers(listener: host.Listener, effective: dict[str, list[str]]) -> list[int | None]:
+    """Each port that has to answer; whichever does, where none is known."""
+    return [*sorted({port for _address, port in host.endpoints(listener, effective)})] or [None]

@@ -88,6 +88,12 @@ def load(main: str = MAIN, overlay: dict[str, bytes | None] | None = None) -> Co
     return tree
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a file as sshd counts them: only a newline ends one, whatever else Python takes for an end."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def split_line(line: str) -> tuple[str, str] | None:
     """Keyword (lower case) and value of a line; None for blank lines and comments."""
     found = _LINE.match(line)
@@ -97,7 +103,7 @@ def split_line(line: str) -> tuple[str, str] | None:
 def _walk(tree: ConfigTree, path: str, overlay: dict[str, bytes | None], *, match: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise StockadeError("cannot read {}: files include each other more than {} deep".format(path, _MAX_DEPTH))
-    current = ConfigFile(path=path, lines=_read(path, overlay).splitlines())
+    current = ConfigFile(path=path, lines=lines_of(_read(path, overlay)))
     tree.files[path] = current
     for number, line in enumerate(current.lines, start=1):
         said = split_line(line)

@@ -59,7 +59,7 @@ def follow(networks: list[str], *, run: host.Run, sshd: str | None, check: bool)
         stale = _stale(listener, others)
         if stale:
             return _outcome(before, before, changed=False, warnings=[_not(stale)])
-        Change(run, server, EXEMPT, before, after, effective, listener).apply()
+        Change(run, server, (files.Write(EXEMPT, before, after),), effective, listener).apply()
     return _outcome(before, after, changed=changed, warnings=warnings)
 
 

@@ -11,8 +11,19 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from dataclasses import dataclass
 
 MODE = 0o600
+
+
+@dataclass(frozen=True)
+class Write:
+    """One file of a change: what it holds and what it shall hold, None for no file."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    mode: int = MODE
 
 
 def read(path: str) -> tuple[bytes | None, bool]:
@@ -22,6 +33,15 @@ def read(path: str) -> tuple[bytes | None, bool]:
         return None, True
     with open(path, "rb") as stream:
         return stream.read(), (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (0, 0, MODE)
+
+
+def content(path: str) -> bytes | None:
+    """What a file holds; None if there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
 
 
 def public_host_keys(effective: dict[str, list[str]]) -> list[str]:

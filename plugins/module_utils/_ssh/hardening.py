@@ -1,9 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Harden sshd by one drop-in: plan (changes nothing), apply, verify; the old file comes back when a step fails.
-
-The three steps are separate so that something can stand between them.
+"""Harden sshd by one drop-in: plan (changes nothing), then apply on a host that goes back by itself unless told not to.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """
@@ -12,20 +10,21 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host, wire
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import extras, files, host, ports, wire
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection, Proof, Ways, ways_in
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.armed import DIRECTORY, Armed
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.change import Change, knock
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
     DROPIN,
     MAIN,
     ConfigFile,
     ConfigTree,
+    lines_of,
     load,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.lockout import judge
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import (
@@ -37,27 +36,21 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import (
     shadowed,
     without_host_keys,
 )
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import QUERIES, algorithms, baseline
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.planned import (
+    Arming,
+    Plan,
+    refuse_while_held,
+    refuse_without_include,
+    strange,
+    writes_of,
+)
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import (
+    QUERIES,
+    algorithms,
+    baseline,
+)
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.shadow import cast
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.used import find_used
-
-_FIRST_WITH_INCLUDE = (8, 2)
-
-
-@dataclass
-class Plan:
-    """What will be done and what was found out on the way. ``before`` and ``after`` are None for no file."""
-
-    version: Version
-    connection: Connection
-    listener: host.Listener
-    before: bytes | None
-    after: bytes | None
-    changed: bool
-    settings: dict[str, str]
-    effective: dict[str, list[str]]
-    ways: Ways
-    warnings: list[str] = field(default_factory=list)
 
 
 class Hardening:
@@ -67,72 +60,140 @@ class Hardening:
         self._run = run
         self._sshd = host.Sshd(run, sshd)
         self._ssh = ssh
+        self._armed = Armed(run)
+        self._doors = Doors(run)
 
-    def plan(self, wish: Wish) -> Plan:
-        """The whole preflight. Raises StockadeError for everything that can be known before anything is changed."""
+    def plan(self, wish: Wish, client: dict[str, list[str]] | None = None) -> Plan:
+        """The whole preflight. Raises StockadeError for everything that can be known before anything is changed.
+
+        ``client`` is what the controller's ssh knows, by keyword, and its name as ``program``.
+        """
         asked = asked_for(wish)
         host.require_root()
+        refuse_while_held(self._armed.holder())
         version = self._sshd.version()
         host.prepare_privsep_directory()
         self._refuse_broken()
-        now = self._sshd.effective(MAIN)
+        now, tree = self._sshd.effective(MAIN), load()
         connection = host.find_connection(wish.operator)
-        warnings: list[str] = []
-        settings: dict[str, str] = {}
+        listener = host.find_listener(self._run)
+        found = extras.extras(wish, version, extras.facts(self._run, now, tree))
+        warnings = list(found.warnings)
         before, tidy = files.read(DROPIN)
-        after = None
+        settings: dict[str, str] = {}
         if wish.state == "present":
-            _refuse_without_include(load(), version)
-            supported = self._sshd.supported(self._ssh, QUERIES, now)
-            defaults = baseline(
-                profile=wish.profile, known=now, operator_is_root=host.find_account(connection.user, now).uid == 0
-            )
-            defaults.update(algorithms(profile=wish.profile, version=version, supported=supported))
-            settings = merge(defaults, asked)
-            kept, reasons = without_host_keys(settings, files.public_host_keys(now))
-            warnings += [reason for reason in reasons if not {"HostKeyAlgorithms", "RequiredRSASize"} & set(asked)]
-            settings = kept if warnings else settings
-            after = render(settings)
-        changed = before != after or not tidy
-        effective, mine = self._examine(after, settings, version, connection)
+            refuse_without_include(tree, version)
+            settings, notes = self._settings(wish, asked, now, version, connection, found.settings)
+            warnings += notes
+        listening = self._listening(wish, before, now, tree, listener)
+        after = render(settings) if wish.state == "present" else (before or b"") if listening.more else None
+        after = ports.with_ports(after, listening.own) if after is not None else None
+        waits = wish.state == "absent" and listening.more  # the drop-in stays for a step, and so does what it names
+        writes = writes_of(files.Write(DROPIN, before, after), tidy, {} if waits else found.files, listening)
+        changed = bool(writes)
+        effective, mine = self._examine(writes, after, settings, version, connection)
         ways, refusal, notes = self._access(mine, connection)
+        refusal = refusal or strange(effective, client or {}, wish.profile)
         warnings += notes
         if refusal and changed and not wish.force:
             raise StockadeError("refused, nothing was changed: {} (force: true to do it anyway)".format(refusal))
         if refusal:
             warnings.append(refusal)
-        listener = host.find_listener(self._run)
         if listener.mode == "none":
             warnings.append("no ssh service or socket of systemd is active: the files are checked, no listener is")
         else:
-            stale = wire.differences(knock(listener, now), now)
-            if stale and changed:
-                raise StockadeError(
-                    "refused, nothing was changed: {}; restart {} first, or see what else configures it".format(
-                        "; ".join(stale), listener.service.name if listener.service else "ssh.service"
-                    )
-                )
-            changed = changed or bool(stale)
-        return Plan(version, connection, listener, before, after, changed, settings, effective, ways, warnings)
-
-    def apply(self, plan: Plan) -> None:
-        """Put the planned file in place and have the daemon read it; undone if that or the verification fails."""
-        self._change(plan).apply()
-
-    def verify(self, plan: Plan) -> None:
-        """The files say what was planned, and the daemon that answers offers it. Raises StockadeError."""
-        self._change(plan).verify()
-
-    def _change(self, plan: Plan) -> Change:
-        return Change(
-            self._run,
-            self._sshd,
-            path=DROPIN,
-            before=plan.before,
-            after=plan.after,
-            effective=plan.effective,
-            listener=plan.listener,
+            changed = self._refuse_stale(listener, now, changed) or changed
+        fresh = tuple(port for port in listening.ports if port not in ports.listening(listener, now))
+        if changed:
+            self._doors.check(fresh)
+        warnings += self._doors.warnings(fresh)
+        return Plan(
+            version, connection, listener, writes, changed, settings, effective, ways, listening, fresh, warnings
         )
+
+    def apply(self, plan: Plan, arming: Arming) -> bool:
+        """Put the planned files in place and have the daemon read them; undone if that or the verification fails.
+
+        True if the host is armed now: it goes back by itself unless somebody commits in time.
+        """
+        change = Change(self._run, self._sshd, plan.writes, plan.effective, plan.listener)
+        if plan.listener.mode == "none":  # nobody could log in anew, and there is no unit to reload
+            change.apply()
+            return False
+        self._doors.open(plan.fresh)
+        try:
+            self._armed.arm(
+                plan.writes,
+                plan.listener,
+                run_id=arming.run,
+                controller=arming.controller,
+                seconds=arming.rollback_after,
+            )
+            change.undone_by(self._armed.rollback, still=self._armed.require, run_id=arming.run)
+        except StockadeError:
+            self.shut_doors()
+            raise
+        if not arming.verify:
+            self._armed.commit(arming.run)
+            self.shut_doors()
+        return arming.verify
+
+    def has_traces(self) -> bool:
+        """Whether there is something on the host for :class:`Armed` to remove."""
+        return os.path.isdir(DIRECTORY)
+
+    def shut_doors(self) -> list[str]:
+        """Close in firewall and SELinux what we opened for ports that do not answer any more."""
+        answering = ports.listening(host.find_listener(self._run), self._sshd.effective(MAIN))
+        return self._doors.close(answering)
+
+    def _settings(
+        self,
+        wish: Wish,
+        asked: dict[str, str | None],
+        now: dict[str, list[str]],
+        version: Version,
+        connection: Connection,
+        more: dict[str, str],
+    ) -> tuple[dict[str, str], list[str]]:
+        """What the drop-in shall set, and warnings."""
+        supported = self._sshd.supported(self._ssh, QUERIES, now)
+        defaults = baseline(
+            profile=wish.profile, known=now, operator_is_root=host.find_account(connection.user, now).uid == 0
+        )
+        defaults.update(algorithms(profile=wish.profile, version=version, supported=supported))
+        defaults.update(more)
+        settings = merge(defaults, asked)
+        kept, reasons = without_host_keys(settings, files.public_host_keys(now))
+        warnings = [reason for reason in reasons if not {"HostKeyAlgorithms", "RequiredRSASize"} & set(asked)]
+        return kept if warnings else settings, warnings
+
+    def _listening(
+        self,
+        wish: Wish,
+        before: bytes | None,
+        now: dict[str, list[str]],
+        tree: ConfigTree,
+        listener: host.Listener,
+    ) -> ports.Listening:
+        answering = ports.listening(listener, now)
+        if wish.port is not None and wish.port not in answering and (user := ports.in_use(self._run, wish.port)):
+            raise StockadeError("refused, nothing was changed: {}".format(user))
+        own = ports.own_ports(before)
+        return ports.arrange(
+            wish.port, absent=wish.state == "absent", now=answering, own=own, tree=tree, listener=listener
+        )
+
+    def _refuse_stale(self, listener: host.Listener, now: dict[str, list[str]], changed: bool) -> bool:
+        """Whether the daemon has not read its files; that is an error if they shall be changed."""
+        stale = wire.differences(knock(listener, now), now)
+        if stale and changed:
+            raise StockadeError(
+                "refused, nothing was changed: {}; restart {} first, or see what else configures it".format(
+                    "; ".join(stale), listener.service.name if listener.service else "ssh.service"
+                )
+            )
+        return bool(stale)
 
     def _access(self, effective: dict[str, list[str]], connection: Connection) -> tuple[Ways, str, list[str]]:
         """The operator's ways in with these values, why they would lose access ("" if not), and warnings."""
@@ -157,14 +218,19 @@ class Hardening:
             )
 
     def _examine(
-        self, content: bytes | None, settings: dict[str, str], version: Version, connection: Connection
+        self,
+        writes: tuple[files.Write, ...],
+        content: bytes | None,
+        settings: dict[str, str],
+        version: Version,
+        connection: Connection,
     ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         """What sshd makes of the files as they will be: for everyone, and for the operator's connection."""
-        tree = load(overlay={DROPIN: content})
+        tree = load(overlay={DROPIN: content, **{write.path: write.after for write in writes}})
         wanted: dict[str, list[str]] = {}
         if content is not None:
             keys = ["HostKey " + path for path in self._sshd.effective(MAIN).get("hostkey", [])]
-            alone = ConfigTree(DROPIN, {DROPIN: ConfigFile(DROPIN, content.decode("utf-8").splitlines() + keys)})
+            alone = ConfigTree(DROPIN, {DROPIN: ConfigFile(DROPIN, lines_of(content.decode("utf-8")) + keys)})
             with cast(alone) as shadow:
                 good, complaints = self._sshd.test(shadow.main)
                 ours = [c for c in shadow.real(complaints) if c.path == DROPIN or not good]
@@ -183,37 +249,3 @@ class Hardening:
         if lost:
             raise StockadeError("refused, nothing was changed: {}".format("; ".join(lost)))
         return effective, mine
-
-
-def result(plan: Plan) -> dict[str, Any]:
-    """What the module returns beside changed and diff."""
-    return {
-        "path": DROPIN,
-        "version": plan.version.text,
-        "operator": {"user": plan.connection.user, "address": plan.connection.address},
-        "operator_access": plan.ways.open,
-        "listener": plan.listener.mode,
-        "ports": sorted({port for _address, port in host.endpoints(plan.listener, plan.effective)}),
-        "settings": plan.settings,
-    }
-
-
-def difference(plan: Plan) -> dict[str, str]:
-    """For ``--diff``."""
-    return {
-        "before_header": DROPIN,
-        "after_header": DROPIN,
-        "before": (plan.before or b"").decode("utf-8", "replace"),
-        "after": (plan.after or b"").decode("utf-8", "replace"),
-    }
-
-
-def _refuse_without_include(tree: ConfigTree, version: Version) -> None:
-    if version.number < _FIRST_WITH_INCLUDE:
-        raise StockadeError("{} has no Include: OpenSSH 8.2 or later is needed".format(version.text))
-    if not tree.includes(DROPIN):
-        raise StockadeError(
-            "{} does not include {} outside of Match blocks: add the line `Include {}/*.conf` at its top".format(
-                MAIN, DROPIN, os.path.dirname(DROPIN)
-            )
-        )

@@ -65,12 +65,33 @@ MAY_BE_MORE = ADDITIVE - {"allowgroups", "allowusers"}
 # What a drop-in that comes first must not hold, and why.
 REFUSED = {
     "include": "files are included by sshd_config itself",
-    "match": "a Match block belongs in a file of its own that sorts last, such as /etc/ssh/sshd_config.d/99-match.conf",
+    "match": "a Match block belongs in a file of its own that sorts last; the option match_blocks writes it",
     "persourcepenaltyexemptlist": "it has one writer, the module stockade.fleet.whitelist; add the addresses there",
-    "port": "this module does not move the listener",
+    "port": "the option port moves the listener, and keeps the old port until somebody got in on the new one",
     "listenaddress": "this module does not move the listener",
 }
 
+# What sshd refuses in a Match block (tried with 9.2 and 10.0); the rest is for the host's own sshd to say.
+_OUTSIDE = """
+addressfamily ciphers compression debianbanner fingerprinthash gssapicleanupcredentials gssapikexalgorithms
+gssapikeyexchange gssapistorecredentialsonrekey gssapistrictacceptorcheck hostcertificate hostkey hostkeyagent
+hostkeyalgorithms ignoreuserknownhosts kerberosgetafstoken kerberosorlocalpasswd kerberosticketcleanup kexalgorithms
+listenaddress logingracetime macs maxstartups modulifile permituserenvironment persourcemaxstartups
+persourcenetblocksize persourcepenalties persourcepenaltyexemptlist pidfile port printlastlog printmotd
+securitykeyprovider strictmodes syslogfacility tcpkeepalive usedns usepam versionaddendum xauthlocation
+"""
+NOT_IN_MATCH = frozenset(_OUTSIDE.split())
+
+# Each value of these is a line of its own.
+LINE_EACH = frozenset(("hostcertificate", "hostkey"))
+
+# Where off is `none` and `no` would be the name of a file, a command or a user.
+_WITH_NONE = """
+authorizedkeyscommand authorizedkeysfile authorizedprincipalscommand authorizedprincipalsfile banner channeltimeout
+chrootdirectory forcecommand hostkeyagent persourcemaxstartups pubkeyauthoptions revokedkeys trustedusercakeys
+unusedconnectiontimeout versionaddendum
+"""
+_NONE = frozenset(_WITH_NONE.split())
 _SPELLING = {name.lower(): name for name in _NAMES.split()}
 _COMMA = frozenset(
     (
@@ -117,12 +138,20 @@ def check_keyword(keyword: str) -> str:
 
 
 def render_value(keyword: str, value: Any) -> str:
-    """A value as sshd reads it: YAML's booleans become yes and no, lists are joined as the keyword wants it.
+    """A value as sshd reads it: YAML's booleans become yes and no (or none), lists are joined as the keyword wants it.
 
     Raises StockadeError for empty values, mappings and control characters.
     """
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _switch(keyword, value)
+    if isinstance(value, int) and canonical(keyword) == "streamlocalbindmask":
+        return "{:04o}".format(value)  # YAML has read 0177 as a number to the base 8
+    if isinstance(value, int) and canonical(keyword) == "maxstartups" and value >= 3600:
+        raise StockadeError(
+            "cannot set MaxStartups to {}: YAML reads 2:30:2 as a number to the base 60, so put it in quotes".format(
+                value
+            )
+        )
     if isinstance(value, (list, tuple)):
         parts = [render_value(keyword, item) for item in value]
         text = ("," if canonical(keyword) in _COMMA else " ").join(parts)
@@ -135,3 +164,12 @@ def render_value(keyword: str, value: Any) -> str:
     if _CONTROL.search(text):
         raise StockadeError("cannot set {} to {!r}: the value holds a control character".format(keyword, text))
     return text
+
+
+def _switch(keyword: str, value: bool) -> str:
+    """What YAML made of yes and no, on and off, true and false."""
+    if canonical(keyword) not in _NONE:
+        return "yes" if value else "no"
+    if value:
+        raise StockadeError("cannot set {} to true: it wants a value".format(spelling(keyword)))
+    return "none"

@@ -8,14 +8,21 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, split_line
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
+    DROPIN,
+    ConfigTree,
+    Directive,
+    split_line,
+)
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keywords import (
     ADDITIVE,
+    LINE_EACH,
     MAY_BE_MORE,
     canonical,
     check_keyword,
@@ -23,12 +30,16 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keywords impor
     spelling,
     suggestion,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.matchblocks import MATCH
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Complaint, Version
 
 _HEADER = (
     "# Managed by stockade.fleet, module ssh_hardening; changes made here are overwritten.\n"
     "# Sorts before the other files of this directory: for most keywords sshd keeps the first value it meets.\n"
 )
+
+
+_ALREADY = re.compile(r"Subsystem '([^']+)' already defined")
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,23 @@ class Wish:
     allow_groups: list[str] | None = None
     operator: str | None = None
     force: bool = False
+    port: int | None = None
+    host_keys: list[str] | None = None
+    host_key_rsa_bits: int | None = None
+    moduli: bool | None = None
+    match_blocks: list[dict[str, Any]] | None = None
+    banner: str | None = None
+    forwarding: str | None = None
+    per_source_penalties: dict[str, Any] | None = None
+    user_ca_keys: list[str] | None = None
+    principals: dict[str, list[str]] | None = None
+    two_factor: bool = False
+    two_factor_exempt: list[str] | None = None
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> Wish:
+        """From a module's parameters."""
+        return cls(**{name: params[name] for name in cls.__dataclass_fields__ if name in params})
 
 
 def asked_for(wish: Wish) -> dict[str, str | None]:
@@ -79,7 +107,10 @@ def merge(defaults: dict[str, str], asked: dict[str, str | None]) -> dict[str, s
 
 def render(settings: dict[str, str]) -> bytes:
     """The drop-in. The same settings always give the same bytes."""
-    lines = ["{} {}\n".format(keyword, value) for keyword, value in settings.items()]
+    lines = []
+    for keyword, value in settings.items():
+        values = value.split() if canonical(keyword) in LINE_EACH else [value]
+        lines += ["{} {}\n".format(keyword, part) for part in values]
     return (_HEADER + "".join(lines)).encode("utf-8", "surrogateescape")
 
 
@@ -94,6 +125,14 @@ def explain(complaints: list[Complaint], *, content: bytes, version: Version) ->
             aside = (aside + " " + complaint.text).strip()
             continue
         said = split_line(lines[complaint.line - 1]) if complaint.line <= len(lines) else None
+        twice = _ALREADY.search(complaint.text)
+        if twice and _our_subsystem(twice.group(1), lines):
+            texts.append(
+                "cannot set Subsystem: {}:{} sets {} already, and OpenSSH before 9.5 takes no second one; leave it out"
+                " of settings, or remove that line".format(complaint.path, complaint.line, twice.group(1))
+            )
+            aside = ""
+            continue
         if complaint.path != DROPIN or said is None:
             texts.append("{}:{}: {}".format(complaint.path, complaint.line, complaint.text))
         elif "Bad configuration option" in complaint.text:
@@ -126,9 +165,13 @@ def shadowed(
     for keyword in settings:
         key = canonical(keyword)
         want, have = sorted(wanted.get(key, [])), sorted(effective.get(key, []))
+        if key in LINE_EACH:
+            want = sorted(settings[keyword].split())
         if key not in wanted or want == have or (key in MAY_BE_MORE and set(want) <= set(have)):
             continue
         culprits = tree.foreign(keyword, match=match)
+        if match and _meant(culprits, have):
+            continue
         if key not in ADDITIVE and not match:
             culprits = culprits[:1]
         blame = ", ".join(d.where + (" (Match {})".format(d.match) if d.match else "") for d in culprits)
@@ -162,3 +205,14 @@ def without_host_keys(settings: dict[str, str], public_keys: list[str]) -> tuple
 
 def _as_given(keyword: str, lines: list[str]) -> str:
     return next((line.split()[0] for line in lines if line.lower().startswith(keyword + " ")), keyword)
+
+
+def _meant(culprits: list[Directive], have: list[str]) -> bool:
+    """Whether the value comes from a Match block that was asked for."""
+    ours = [directive for directive in culprits if directive.path == MATCH]
+    return bool(ours) and (len(ours) == len(culprits) or any(d.value.split() == " ".join(have).split() for d in ours))
+
+
+def _our_subsystem(name: str, lines: list[str]) -> bool:
+    said = [split_line(line) for line in lines]
+    return any(pair is not None and pair[0] == "subsystem" and pair[1].split()[:1] == [name] for pair in said)

@@ -10,23 +10,25 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+from typing import Mapping, Sequence
+
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
 
-PROFILES = ("modern", "intermediate", "none")
+PROFILES = ("modern", "pq_only", "intermediate", "fips", "policy", "none")
 
-_KEX_MODERN = (
+_KEX_POST_QUANTUM = (
     "mlkem768x25519-sha256",
     "sntrup761x25519-sha512",
     "sntrup761x25519-sha512@openssh.com",
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
 )
+_KEX_CURVE = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 _KEX_FINITE_FIELD = (
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group18-sha512",
     "diffie-hellman-group-exchange-sha256",
 )
+_KEX_FIPS = ("ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", *_KEX_FINITE_FIELD[:2])
 _CIPHERS = (
     "chacha20-poly1305@openssh.com",
     "aes256-gcm@openssh.com",
@@ -36,8 +38,6 @@ _CIPHERS = (
     "aes128-ctr",
 )
 _MACS = ("hmac-sha2-512-etm@openssh.com", "hmac-sha2-256-etm@openssh.com", "umac-128-etm@openssh.com")
-# The policies for OpenSSH before 10.0 have the shorter hash first, and policies compare the order.
-_MACS_BEFORE_10 = (_MACS[1], _MACS[0], _MACS[2])
 _HOST_KEYS = (
     "sk-ssh-ed25519-cert-v01@openssh.com",
     "ssh-ed25519-cert-v01@openssh.com",
@@ -48,12 +48,33 @@ _HOST_KEYS = (
     "rsa-sha2-512",
     "rsa-sha2-256",
 )
+_HOST_KEYS_FIPS = (
+    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com",
+    "rsa-sha2-256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+
+# Which host keys a profile shows, in the order that ssh-audit's policies want: sshd offers them as its files name them.
+_ELLIPTIC_AND_RSA = ("ed25519", "rsa")
+HOST_KEY_KINDS = {
+    "modern": _ELLIPTIC_AND_RSA,
+    "pq_only": _ELLIPTIC_AND_RSA,
+    "intermediate": _ELLIPTIC_AND_RSA,
+    "fips": ("ecdsa", "rsa"),
+}
 
 # keyword -> kind that `ssh -Q` lists
 QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "HostKeyAlgorithms"}
 
-# What both profiles set beside algorithms. AllowTcpForwarding is left alone (jump hosts need it), and so are
-# PerSourcePenalties: their defaults are good, and harder ones shut out the controller.
+# What every profile but `none` sets beside algorithms. AllowTcpForwarding is left alone (jump hosts need it), and so
+# are PerSourcePenalties: their defaults are good, and harder ones shut out the controller.
 BASELINE = {
     "PubkeyAuthentication": "yes",
     "PasswordAuthentication": "no",
@@ -81,27 +102,39 @@ BASELINE = {
 }
 
 
+# Rules of the CIS benchmarks' section 5.1 that the baseline does not meet by itself, and why; ssh_info reports them.
+WAIVED = {
+    "5.1.1": "modes of the distribution's files are not changed; nothing in them is secret, ours have mode 0600",
+    "5.1.4": "who may log in is the site's to say: allow_users or allow_groups",
+    "5.1.5": "what it says is the site's to say: banner",
+    "5.1.8": "jump hosts and tunnels need it: forwarding: none",
+    "5.1.15": "its check refuses umac-128-etm@openssh.com, which ssh-audit's policies ask for",
+}
+
+_LABELS = {
+    "kexalgorithms": "key exchange",
+    "ciphers": "cipher",
+    "macs": "message authentication",
+    "hostkeyalgorithms": "host key type",
+}
+
+
 def algorithms(*, profile: str, version: Version, supported: dict[str, list[str]]) -> dict[str, str]:
     """The lists of a profile as far as the host has them; keyword to comma-separated names.
 
     ``supported`` is keyword to the names the host knows. Raises StockadeError when nothing of a list is left:
     an empty list would be a fatal error for sshd, a made-up one a lockout.
     """
-    if profile == "none":
-        return {}
-    wanted = {
-        "KexAlgorithms": _KEX_MODERN + (_KEX_FINITE_FIELD if profile == "intermediate" else ()),
-        "Ciphers": _CIPHERS,
-        "MACs": _MACS if version.number >= (10, 0) else _MACS_BEFORE_10,
-        "HostKeyAlgorithms": _HOST_KEYS,
-    }
     lists = {}
-    for keyword, names in wanted.items():
-        known = [name for name in names if name in supported.get(keyword, [])]
+    for keyword, names in _wanted(profile, version).items():
+        # The same names sign for a host and for a user; `ssh -Q` is asked once.
+        have = supported.get("HostKeyAlgorithms" if keyword == "PubkeyAcceptedAlgorithms" else keyword, [])
+        known = [name for name in names if name in have]
         if not known:
+            other = "intermediate" if profile in ("modern", "pq_only") and keyword == "KexAlgorithms" else "none"
             raise StockadeError(
-                "cannot use profile {}: {} has none of its {} ({}); use profile: none".format(
-                    profile, version.text, keyword, ", ".join(names)
+                "cannot use profile {}: {} has none of its {} ({}); use profile: {}".format(
+                    profile, version.text, keyword, ", ".join(names), other
                 )
             )
         lists[keyword] = ",".join(known)
@@ -113,5 +146,66 @@ def baseline(*, profile: str, known: dict[str, list[str]], operator_is_root: boo
     if profile == "none":
         return {}
     values = {keyword: value for keyword, value in BASELINE.items() if keyword.lower() in known}
+    if profile == "policy":
+        values.pop("RequiredRSASize", None)  # crypto-policies have their own
     values["PermitRootLogin"] = "prohibit-password" if operator_is_root else "no"
     return values
+
+
+def common(lists: Mapping[str, str], client: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Keyword to the names that host and client share, in the host's order.
+
+    ``lists`` is what the host will offer (comma-separated), ``client`` what the controller's ssh knows (``ssh -Q``) or
+    offers (``ssh -G``, with comma-separated values). A keyword that one side does not name is left out.
+    """
+    asked = {
+        keyword.lower(): [name for value in values for name in value.split(",")] for keyword, values in client.items()
+    }
+    shared = {}
+    for keyword, names in lists.items():
+        if keyword.lower() in _LABELS and keyword.lower() in asked:
+            shared[keyword] = [name for name in names.split(",") if name in asked[keyword.lower()]]
+    return shared
+
+
+def nothing_common(lists: Mapping[str, str], client: Mapping[str, Sequence[str]], *, profile: str, program: str) -> str:
+    """Why the controller could not connect any more, or nothing; ``program`` such as ``OpenSSH_8.0p1``."""
+    reasons = []
+    for keyword, names in common(lists, client).items():
+        if not names:
+            reasons.append(
+                "no common {} with the controller's {}: the host would offer {}".format(
+                    _LABELS[keyword.lower()], program, lists[keyword].replace(",", ", ")
+                )
+            )
+    if not reasons:
+        return ""
+    softer = "intermediate" if profile in ("modern", "pq_only") else "none"
+    return "{}; use profile: {}, or a newer OpenSSH on the controller".format("; ".join(reasons), softer)
+
+
+def _wanted(profile: str, version: Version) -> dict[str, tuple[str, ...]]:
+    """The lists in the order in which ssh-audit's policies compare them; nothing for `policy` and `none`."""
+    if profile in ("policy", "none"):
+        return {}
+    if profile == "fips":
+        return {
+            "KexAlgorithms": _KEX_FIPS,
+            "Ciphers": _CIPHERS[1:],
+            "MACs": _MACS[:2],
+            "HostKeyAlgorithms": _HOST_KEYS_FIPS,
+            "PubkeyAcceptedAlgorithms": _HOST_KEYS_FIPS,
+        }
+    # Ubuntu 24.04 has an order of its own, the other policies for OpenSSH before 10.0 have the shorter hash first.
+    ubuntu = "Ubuntu" in version.text and (9, 6) <= version.number < (10, 0)
+    kex: tuple[str, ...] = _KEX_POST_QUANTUM
+    if profile != "pq_only":
+        kex += _KEX_CURVE
+    if profile == "intermediate":
+        kex += (_KEX_FINITE_FIELD[1:] + _KEX_FINITE_FIELD[:1]) if ubuntu else _KEX_FINITE_FIELD
+    return {
+        "KexAlgorithms": kex,
+        "Ciphers": _CIPHERS,
+        "MACs": _MACS if ubuntu or version.number >= (10, 0) else (_MACS[1], _MACS[0], _MACS[2]),
+        "HostKeyAlgorithms": _HOST_KEYS,
+    }

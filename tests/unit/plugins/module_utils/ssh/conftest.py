@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the lab of the tests of an armed change
 
 DATA = Path(__file__).resolve().parents[4] / "data" / "ssh"
 

@@ -70,7 +70,7 @@ def test_a_key_gets_in() -> None:
         ('command="true" ' + ED25519 + "\n" + ED25519, "forced command"),
     ],
 )
-def test_keys_that_do_not_count(keys: str, reason: str) -> None:
+def test_a50_e13_keys_that_do_not_count(keys: str, reason: str) -> None:
     assert reason in closed(keys, effective={"requiredrsasize": "3072"})
 
 
@@ -106,7 +106,7 @@ def test_key_type_not_accepted() -> None:
         ("forcecommand", "internal-sftp", "ForceCommand 'internal-sftp' runs instead"),
     ],
 )
-def test_shut_out(keyword: str, value: str, reason: str) -> None:
+def test_e14_eh7_shut_out(keyword: str, value: str, reason: str) -> None:
     assert reason in closed(effective={keyword: value})
 
 

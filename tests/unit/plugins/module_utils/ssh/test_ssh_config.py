@@ -90,7 +90,7 @@ def test_an_include_of_nothing_stays_a_line(etc: Path) -> None:
     assert shadow.rewritten(tree, tree.main, {tree.main: "/x"}) == "# Include of nothing\nX11Forwarding no\n"
 
 
-def test_shadowed_names_the_winner(etc: Path) -> None:
+def test_ah29_e18_shadowed_names_the_winner(etc: Path) -> None:
     tree = load(etc)
     where = str(etc / "sshd_config.d/10-a.conf") + ":1"
     [found] = plan.shadowed(
@@ -103,7 +103,7 @@ def test_shadowed_names_the_winner(etc: Path) -> None:
     assert found == "MaxAuthTries is '3' instead of '4', because of " + where
 
 
-def test_shadowed_by_a_match_block(etc: Path) -> None:
+def test_eh5_shadowed_by_a_match_block(etc: Path) -> None:
     [found] = plan.shadowed(
         {"X11Forwarding": "no"},
         wanted={"x11forwarding": ["no"]},

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh import findings, keywords, parse, plan, profiles
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import keywords, parse, plan, profiles
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, Directive
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.matchblocks import MATCH
 
 Recorded = Callable[[str, str], str]
 V10 = parse.Version(10, 0, "OpenSSH_10.0p2")
@@ -83,6 +84,13 @@ def test_baseline_holds_only_what_sshd_knows(recorded: Recorded) -> None:
         ("Ciphers", ["a", "b"], "a,b"),
         ("AllowUsers", ["a", "b"], "a b"),
         ("Banner", " /etc/issue.net ", "/etc/issue.net"),
+        ("Banner", False, "none"),
+        ("trustedusercakeys", False, "none"),
+        ("Compression", "delayed", "delayed"),
+        ("PerSourcePenalties", False, "no"),
+        ("StreamLocalBindMask", 0o177, "0177"),
+        ("MaxStartups", "2:30:2", "2:30:2"),
+        ("RekeyLimit", ["1G", "1h"], "1G 1h"),
     ],
 )
 def test_render_value(keyword: str, value: Any, expected: str) -> None:
@@ -93,12 +101,14 @@ def test_render_value(keyword: str, value: Any, expected: str) -> None:
     ("wish", "reason"),
     [
         ({"settings": {"Match": "User x"}}, "file of its own that sorts last"),
-        ({"settings": {"port": 2222}}, "cannot set Port: this module does not move"),
+        ({"settings": {"port": 2222}}, "cannot set Port: the option port moves"),
         ({"settings": {"Banner x": 1}}, "not a keyword"),
         ({"settings": {"Banner": "a\nPermitRootLogin yes"}}, "control character"),
         ({"settings": {"Banner": ""}}, "value is empty"),
         ({"settings": {"Banner": []}}, "value is empty"),
         ({"settings": {"Banner": {"a": 1}}}, "not a value but a dict"),
+        ({"settings": {"Banner": True}}, "it wants a value"),
+        ({"settings": {"MaxStartups": 9002}}, "number to the base 60"),
         ({"settings": {"maxauthtries": 1, "MaxAuthTries": 2}}, "given twice"),
         ({"settings": {"PermitRootLogin": True}, "permit_root_login": "no"}, "given twice"),
         ({"settings": {"ChallengeResponseAuthentication": 1, "KbdInteractiveAuthentication": 1}}, "given twice"),
@@ -145,55 +155,76 @@ def test_a_host_is_never_left_without_a_host_key() -> None:
     assert "ecdsa-sha2-nistp256" in reason
 
 
-def found(effective: dict[str, list[str]], offered: dict[str, list[str]], tree: ConfigTree) -> dict[str, str]:
-    every = findings.findings(effective=effective, offered=offered, tree=tree, modes={}, complaints=[])
-    return {finding["id"]: finding["severity"] for finding in every}
+def test_host_keys_are_a_line_each_and_keep_their_order() -> None:
+    rendered = plan.render({"HostKey": "/etc/ssh/b /etc/ssh/a", "UseDNS": "no"}).decode().splitlines()
+    assert rendered[2:] == ["HostKey /etc/ssh/b", "HostKey /etc/ssh/a", "UseDNS no"]
 
 
-@pytest.mark.parametrize("distribution", ["debian12", "debian13"])
-def test_findings_of_an_untouched_host(recorded: Recorded, distribution: str) -> None:
-    effective = parse.parse_effective(recorded(distribution, "sshd-T.txt"))
-    ids = found(effective, {}, ConfigTree("/etc/ssh/sshd_config"))
-    assert ids["passwordauthentication"] == "high"
-    assert ids["permitrootlogin"] == "low"
-    assert {"weak-kex", "weak-mac", "weak-host-key", "x11forwarding", "no-allow-list"} <= set(ids)
-    assert "weak-cipher" not in ids
-
-
-def test_findings_of_a_hardened_host_are_gone(recorded: Recorded) -> None:
-    effective = parse.parse_effective(recorded("debian13", "sshd-T.txt"))
-    names = lists(recorded, "debian13", "modern")
-    effective.update({keyword.lower(): [",".join(value)] for keyword, value in names.items()})
-    effective.update({keyword.lower(): [value] for keyword, value in profiles.BASELINE.items()})
-    effective.update(permitrootlogin=["no"], allowusers=["operator"])
-    assert found(effective, {}, ConfigTree("/etc/ssh/sshd_config")) == {}
-
-
-def test_findings_of_files_and_the_running_daemon() -> None:
-    tree = ConfigTree("/etc/ssh/sshd_config")
-    tree.directives = [
-        Directive("allowusers", "operator", DROPIN, 3, ""),
-        Directive("usedns", "no", DROPIN, 4, ""),
-        Directive("allowusers", "bob", "/etc/ssh/sshd_config.d/50.conf", 1, ""),
-        Directive("usedns", "yes", "/etc/ssh/sshd_config", 9, ""),
-        Directive("usedns", "yes", "/etc/ssh/sshd_config", 12, "User bob"),
-    ]
-    effective = {"allowusers": ["operator", "bob"], "permitrootlogin": ["yes"], "passwordauthentication": ["yes"]}
-    effective["ciphers"] = ["aes256-ctr"]
-    ids = found(effective, {"ciphers": ["aes128-cbc"]}, tree)
-    assert ids["foreign-allowusers"] == "medium"
-    assert ids["shadowed-usedns"] == "info"
-    assert ids["permitrootlogin"] == "high"
-    assert ids["weak-cipher"] == "medium"
-    assert ids["not-loaded-ciphers"] == "medium"
-
-
-def test_findings_of_modes_and_broken_files() -> None:
-    every = findings.findings(
-        effective={},
-        offered={},
-        tree=ConfigTree("/etc/ssh/sshd_config"),
-        modes={"/etc/ssh/ssh_host_rsa_key": 0o640, "/etc/ssh/sshd_config": 0o644, "/etc/ssh/x.conf": 0o666},
-        complaints=[parse.Complaint("/etc/ssh/x.conf", 2, "bad")],
+def test_eh1_a_keyword_of_the_client_is_refused_by_name() -> None:
+    wish = plan.Wish(settings={"HashKnownHosts": True})
+    content = plan.render(plan.merge({}, plan.asked_for(wish)))
+    said = plan.explain(
+        [parse.Complaint(DROPIN, 3, "Bad configuration option: HashKnownHosts")], content=content, version=V10
     )
-    assert [finding["id"] for finding in every] == ["broken-configuration", "mode-ssh_host_rsa_key", "mode-x.conf"]
+    assert said.startswith("OpenSSH_10.0p2 does not know the keyword HashKnownHosts")
+
+
+def test_e15_e16_what_the_guides_set_is_written_as_sshd_reads_it() -> None:
+    settings = {
+        "Subsystem": "sftp internal-sftp -f AUTHPRIV -l INFO",
+        "AllowStreamLocalForwarding": False,
+        "GatewayPorts": False,
+        "UseDNS": True,
+        "TCPKeepAlive": False,
+        "ClientAliveInterval": 15,
+        "LoginGraceTime": 30,
+        "MaxAuthTries": 2,
+        "MaxStartups": 2,
+        "HostKey": ["/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_rsa_key"],
+    }
+    lines = plan.render(plan.merge({}, plan.asked_for(plan.Wish(settings=settings)))).decode().splitlines()[2:]
+    assert lines == [
+        "AllowStreamLocalForwarding no",
+        "ClientAliveInterval 15",
+        "GatewayPorts no",
+        "HostKey /etc/ssh/ssh_host_ed25519_key",
+        "HostKey /etc/ssh/ssh_host_rsa_key",
+        "LoginGraceTime 30",
+        "MaxAuthTries 2",
+        "MaxStartups 2",
+        "Subsystem sftp internal-sftp -f AUTHPRIV -l INFO",
+        "TCPKeepAlive no",
+        "UseDNS yes",
+    ]
+
+
+def test_eh2_a_second_subsystem_is_explained_by_version() -> None:
+    content = plan.render({"Subsystem": "sftp internal-sftp"})
+    complaint = parse.Complaint("/etc/ssh/sshd_config", 115, "Subsystem 'sftp' already defined.")
+    said = plan.explain([complaint], content=content, version=V10)
+    assert "/etc/ssh/sshd_config:115 sets sftp already" in said
+    assert "before 9.5" in said
+
+
+def test_a_match_block_of_ours_is_no_foreign_winner() -> None:
+    tree = ConfigTree("/etc/ssh/sshd_config")
+    tree.directives = [Directive("authenticationmethods", "publickey", MATCH, 4, "User ansible")]
+    settings = {"AuthenticationMethods": "publickey,keyboard-interactive"}
+    values: dict[str, Any] = {
+        "wanted": {"authenticationmethods": ["publickey,keyboard-interactive"]},
+        "effective": {"authenticationmethods": ["publickey"]},
+        "match": True,
+    }
+    assert plan.shadowed(settings, tree=tree, **values) == []
+    tree.directives.append(Directive("authenticationmethods", "any", "/etc/ssh/x.conf", 2, "All"))
+    assert plan.shadowed(settings, tree=tree, **values) == []
+    values["effective"] = {"authenticationmethods": ["any"]}
+    assert "/etc/ssh/x.conf:2 (Match All)" in plan.shadowed(settings, tree=tree, **values)[0]
+
+
+def test_host_keys_beside_those_of_others_are_no_conflict() -> None:
+    settings = {"HostKey": "/etc/ssh/b /etc/ssh/a"}
+    wanted = {"hostkey": ["/etc/ssh/b", "/etc/ssh/a", "/etc/ssh/c"]}
+    values: dict[str, Any] = {"wanted": wanted, "tree": ConfigTree("/etc/ssh/sshd_config"), "match": False}
+    assert plan.shadowed(settings, effective={"hostkey": ["/etc/ssh/b", "/etc/ssh/a"]}, **values) == []
+    assert plan.shadowed(settings, effective={"hostkey": ["/etc/ssh/b"]}, **values)

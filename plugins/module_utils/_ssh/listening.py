@@ -1,0 +1,38 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who listens, as the kernel knows it: the output of ``ss -H -l -t -n -p``. Pure.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PROGRAM = re.compile(r'\("([^"]+)",pid=')
+
+
+@dataclass(frozen=True)
+class Listening:
+    """``program`` is sshd, or systemd where a socket unit holds the port; empty where the kernel does not tell."""
+
+    address: str
+    port: int
+    program: str
+
+
+def parse_listening(text: str) -> list[Listening]:
+    """Every listener, in ss's order. A port that several hold has sshd named first."""
+    found = []
+    for line in text.splitlines():
+        words = line.split(None, 5)
+        address, _colon, port = (words[3] if len(words) > 3 else "").rpartition(":")
+        if not port.isdigit():
+            continue
+        programs = _PROGRAM.findall(words[5]) if len(words) > 5 else []
+        programs.sort(key=lambda name: (name != "sshd", name))
+        address = address.strip("[]").partition("%")[0]
+        found.append(Listening("::" if address == "*" else address, int(port), programs[0] if programs else ""))
+    return found

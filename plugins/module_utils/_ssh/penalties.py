@@ -1,0 +1,84 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PerSourcePenalties: how sshd itself makes who misbehaves wait, by version. Pure.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Mapping
+
+from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
+
+KEYWORD = "PerSourcePenalties"
+_FIRST = (9, 8)
+# Since when there is a key; those that are not named came with the keyword itself.
+_SINCE = {"refuseconnection": (9, 9), "invaliduser": (10, 3)}
+_DURATIONS = ("crash", "authfail", "invaliduser", "noauth", "grace-exceeded", "refuseconnection", "max", "min")
+_COUNTS = ("max-sources4", "max-sources6")
+_OVERFLOWS = ("overflow", "overflow6")
+_PATIENCE = 15  # seconds that sshd lets add up before it refuses (its default for min)
+
+_DURATION = re.compile(r"^(?:\d+[smhdw]?)+$", re.IGNORECASE)
+_PART = re.compile(r"(\d+)([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def render_penalties(penalties: Mapping[str, Any], version: Version) -> tuple[str, list[str]]:
+    """The value for sshd ("" if it has no use for one) and warnings.
+
+    What this OpenSSH does not know is left out with a warning: sshd would not start with it, and one fleet has many
+    versions. Raises StockadeError for what no version knows.
+    """
+    given = {str(key).replace("_", "-").lower(): _value(str(key), value) for key, value in penalties.items()}
+    if not given:
+        return "", []
+    if version.number < _FIRST:
+        return "", ["{} has no {}: left out".format(version.text, KEYWORD)]
+    late = [key for key in given if version.number < _SINCE.get(key, _FIRST)]
+    warnings = ["{} has no {} in {}: left out".format(version.text, key, KEYWORD) for key in late]
+    patience = seconds(given.get("min", str(_PATIENCE)))
+    warnings += [
+        "{} {}:{} refuses an address after its first mistake; the controller's own knocks count, so"
+        " have it on the whitelist".format(KEYWORD, key, given[key])
+        for key in ("authfail", "noauth")
+        if key in given and seconds(given[key]) > patience
+    ]
+    order = _DURATIONS + _COUNTS + _OVERFLOWS
+    return " ".join("{}:{}".format(key, given[key]) for key in order if key in given and key not in late), warnings
+
+
+def parse_penalties(value: str) -> dict[str, Any]:
+    """What ``sshd -T`` says as data: ``enabled`` and key to seconds, count or word."""
+    if value in ("", "no"):
+        return {"enabled": False, "values": {}}
+    values: dict[str, Any] = {}
+    for word in value.split():
+        key, _colon, text = word.partition(":")
+        values[key] = seconds(text) if _DURATION.match(text) else text
+    return {"enabled": True, "values": values}
+
+
+def seconds(duration: str) -> int:
+    """Seconds of a time in sshd's notation, such as ``90`` or ``1m30s``."""
+    return sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(duration.lower()))
+
+
+def _value(given: str, value: Any) -> str:
+    key = given.replace("_", "-").lower()
+    if key not in _DURATIONS + _COUNTS + _OVERFLOWS:
+        raise StockadeError("cannot set {}: it has no {!r}".format(KEYWORD, given))
+    text = "0" if value is False else str(value).strip().lower()
+    if key in _DURATIONS and _DURATION.match(text):
+        return text + "s" if text.isdigit() else text
+    if (key in _COUNTS and text.isdigit() and int(text) > 0) or (
+        key in _OVERFLOWS and text in ("permissive", "deny-all")
+    ):
+        return text
+    kind = "a time such as 30s (0 turns it off)" if key in _DURATIONS else "a number above 0"
+    kind = "permissive or deny-all" if key in _OVERFLOWS else kind
+    raise StockadeError("cannot set {} of {} to {!r}: it wants {}".format(given, KEYWORD, value, kind))
