@@ -61,6 +61,10 @@ class Host:
         """Whether a program is there."""
         return bool(self.shell(f"command -v {program}", check=False))
 
+    def come_in(self) -> None:
+        """Open the session that runs share for a minute."""
+        assert not self.change(state="shown")["failed"]
+
     def change(self, **arguments: Any) -> dict[str, Any]:
         """One run of ssh_change."""
         return self._operator.adhoc(self.name, "ssh_change", arguments)
@@ -92,7 +96,8 @@ class Host:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Nobody new gets in meanwhile, for a reason that no configuration of sshd tells."""
+        """Nobody new gets in meanwhile, for a reason that no configuration of sshd tells; one session is open."""
+        self.come_in()
         self.shell(f"sed -i '1i {_DENY}' {_PAM}")
         try:
             yield

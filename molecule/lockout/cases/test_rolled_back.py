@@ -122,5 +122,6 @@ def test_a_disk_that_is_full(host: Host, record: Record) -> None:
 
 
 def test_the_privilege_separation_directory_is_missing(host: Host) -> None:
+    host.come_in()
     host.shell("rm -rf /run/sshd")
     _correct_run_succeeds(host)
