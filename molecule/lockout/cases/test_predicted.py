@@ -45,7 +45,7 @@ CASES = [
         {"operator": "root", "permit_root_login": "no"},
         "PermitRootLogin no shuts out root",
         "mkdir -p -m 700 /root/.ssh && cp -p ~operator/.ssh/authorized_keys /root/.ssh/ && chown root: /root/.ssh/*",
-        "rm -r /root/.ssh",
+        "rm /root/.ssh/authorized_keys",
     ),
     Case(
         "locked password with UsePAM no",

@@ -83,6 +83,7 @@ put_back() {
     fi
     # On disk before it counts as done: the state may be on another file system.
     sync "${3%/*}/" || :
+    case $3 in */systemd/*.d/*) rmdir "${3%/*}" 2>/dev/null ;; esac
 }
 
 while IFS= read -r line; do
