@@ -52,6 +52,8 @@ class ActionModule(ActionBase):
         """One change, proven, and the step that has to follow it. ``port`` is where to come by, if it moved."""
         arguments["run"] = run_id = uuid.uuid4().hex[:12]
         outcome, port = self._reach(arguments, port, task_vars)
+        if port and not outcome.get("failed"):
+            outcome["port"] = outcome.get("port") or port  # the inventory names another one
         for key in _OWN:
             outcome.get("invocation", {}).get("module_args", {}).pop(key, None)
         traces = outcome.pop("traces", False)
@@ -66,7 +68,8 @@ class ActionModule(ActionBase):
             return self._following(outcome, arguments, port, task_vars)
         if traces and not outcome.get("failed") and not self._task.check_mode:
             gone = self._there(CHANGE, {"state": "removed"}, port, task_vars)
-            outcome.update({key: gone[key] for key in ("failed", "msg") if key in gone}, changed=True)
+            outcome.update({key: gone[key] for key in ("failed", "msg") if key in gone})
+            outcome["changed"] = bool(outcome.get("changed") or gone.get("changed"))
         return outcome
 
     def _following(

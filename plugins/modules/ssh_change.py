@@ -113,11 +113,12 @@ result:
     done: systemctl reload-or-restart ssh.service
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.armed import Armed
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.armed import DIRECTORY, Armed
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.hardening import Hardening
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_sshd
 
@@ -136,6 +137,8 @@ def main() -> None:
     state, run, armed = module.params["state"], module.params["run"], Armed(module.run_command)
     try:
         before = armed.outcome(run)
+        if state == "removed" and before == "unknown" and os.path.isdir(DIRECTORY):
+            before = "traces"  # of a run that never got as far as being armed
         wanted = {"shown": before, "committed": "committed", "rolled_back": "rolled back", "removed": "unknown"}[state]
         if state == "rolled_back" and run is None and before != "armed":
             wanted = before
@@ -147,7 +150,8 @@ def main() -> None:
             elif state == "rolled_back":
                 armed.rollback(run)
             else:
-                Doors(module.run_command).close([])
+                # What leads to a port that answers now stays open: somebody may have come by it.
+                Hardening(module.run_command, sshd=find_sshd(module.get_bin_path), ssh=None).shut_doors()
                 armed.remove()
         holder, outcome, result = armed.holder(), armed.outcome(run), armed.result()
     except StockadeError as error:

@@ -25,7 +25,8 @@ description:
     login. The host waits for it, O(rollback_after) seconds, and otherwise puts the previous file back by itself. It
     does so too if the controller dies, and before sshd starts if the host is restarted meanwhile.
   - While a host waits, nobody else changes its sshd; M(stockade.fleet.ssh_change) shows who does and can end it.
-  - Whether a service or a socket listens is kept as found. Files of others are reported, never changed.
+  - Whether a service or a socket listens is kept as found. Files of others are reported and not changed, but for
+    their C(Port) lines where O(port) asks for it.
   - Where sshd listens is changed by O(port) only.
 options:
   state:
@@ -198,6 +199,7 @@ requirements:
   - OpenSSH 8.2 or later on the target, with an C(Include) of C(/etc/ssh/sshd_config.d) in C(sshd_config)
   - root
 seealso:
+  - module: stockade.fleet.ssh_change
   - module: stockade.fleet.ssh_info
 author:
   - stockade.fleet contributors (@stockade-fleet)
@@ -235,6 +237,10 @@ armed:
   description: Whether the host still waits for a new login. The action plugin takes it out.
   type: bool
   returned: success
+result:
+  description: What the host put back and left alone.
+  type: str
+  returned: when a new login failed and the host went back
 rolled_back:
   description: Whether the previous configuration is in force again, because a new login failed.
   type: bool
@@ -340,6 +346,11 @@ def main() -> None:
         shut = [] if plan.changed or module.check_mode else hardening.shut_doors()
     except StockadeError as error:
         module.fail_json(msg=str(error))
+    if module.check_mode and plan.listening.more:
+        plan.warnings.append(
+            "this is the first of two steps: in the second, ports other than {} go, and Port lines of other files are "
+            "commented out or come back".format(plan.listening.login)
+        )
     for warning in plan.warnings:
         module.warn(warning)
     traces = module.params["state"] == "absent" and not plan.listening.more and (armed or hardening.has_traces())

@@ -54,7 +54,7 @@ FORWARDING = {
     "jump": {"DisableForwarding": "no", "AllowTcpForwarding": "local", "AllowStreamLocalForwarding": "no"},
     "all": {"DisableForwarding": "no", "AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes"},
 }
-_USER = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$")
+_USER = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 

@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -131,11 +132,15 @@ class Hardening:
             )
             change.undone_by(self._armed.rollback, still=self._armed.require, run_id=arming.run)
         except StockadeError:
-            self.shut_doors()
+            with contextlib.suppress(StockadeError):
+                self.shut_doors()
             raise
         if not arming.verify:
             self._armed.commit(arming.run)
-            self.shut_doors()
+            try:  # it is decided already, so this can only be told
+                self.shut_doors()
+            except StockadeError as error:
+                plan.warnings.append(str(error))
         return arming.verify
 
     def has_traces(self) -> bool:
@@ -177,8 +182,16 @@ class Hardening:
         listener: host.Listener,
     ) -> ports.Listening:
         answering = ports.listening(listener, now)
-        if wish.port is not None and wish.port not in answering and (user := ports.in_use(self._run, wish.port)):
-            raise StockadeError("refused, nothing was changed: {}".format(user))
+        wanted = wish.port if wish.state == "present" else None
+        if wanted is not None and wanted not in answering:
+            if listener.mode == "none":
+                raise StockadeError(
+                    "refused, nothing was changed: no ssh service or socket of systemd is active, so that nobody "
+                    "could prove port {}".format(wanted)
+                )
+            user = ports.in_use(self._run, wanted)
+            if user:
+                raise StockadeError("refused, nothing was changed: {}".format(user))
         own = ports.own_ports(before)
         return ports.arrange(
             wish.port, absent=wish.state == "absent", now=answering, own=own, tree=tree, listener=listener

@@ -12,6 +12,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import stat
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
@@ -109,7 +110,8 @@ def prepare_privsep_directory() -> None:
 
 def find_listener(run: Run) -> Listener:
     """Ask systemd who listens. On a host without systemd nobody is known to."""
-    rc, out, _err = run(["systemctl", "show", "--property=Id,LoadState,ActiveState,MainPID,Listen", *_UNITS])
+    argv = ["systemctl", "show", "--property=Id,LoadState,ActiveState,MainPID,Listen", *_UNITS]
+    rc, out, _err = run(argv) if shutil.which("systemctl", path="/usr/bin:/bin:/usr/sbin:/sbin") else (1, "", "")
     units = {unit.name: unit for unit in parse_units(out)} if rc == 0 else {}
     sockets = [units[name] for name in _UNITS[2:] if name in units and units[name].active]
     services = [units[name] for name in _UNITS[:2] if name in units and units[name].active]

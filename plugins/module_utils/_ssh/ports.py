@@ -66,7 +66,8 @@ def arrange(
         return Listening(tuple(now), tuple(own))
     _refuse_addresses(tree, listener)
     if wanted in now:
-        return Listening((wanted,), (wanted,), wanted, writes=_silenced(tree) + _socket(listener, (wanted,)))
+        login = None if now == [wanted] else wanted
+        return Listening((wanted,), (wanted,), login, writes=_silenced(tree) + _socket(listener, (wanted,)))
     ports = tuple(sorted({*now, wanted}))
     mine = tuple(port for port in ports if port not in foreign)
     return Listening(ports, mine, wanted, more=True, writes=_socket(listener, ports))

@@ -62,11 +62,18 @@ digest() {
 put_back() {
     old=${3%/*}/$2
     now=$(digest "$3")
+    was=-
+    if [ "$2" != - ]; then was=$(digest "$old"); fi
+    if [ "$now" = '?' ] || [ "$was" = '?' ]; then
+        tell "FAILED: $3 could not be read"
+        failed=yes
+        return
+    fi
     if [ "$2" != - ] && ! there "$old"; then
         tell "put back: $3"
     elif [ "$2" = - ] && [ "$now" = - ]; then
         tell "removed: $3"
-    elif [ "$2" != - ] && [ "$now" = "$(digest "$old")" ]; then
+    elif [ "$2" != - ] && [ "$now" = "$was" ]; then
         rm -f "$old"
         tell "as before: $3"
     elif [ "$now" != "$1" ] && [ "$2" = - ]; then

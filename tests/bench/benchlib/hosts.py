@@ -40,7 +40,7 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _STARTED:6.1f} s] {text}", file=sys.stderr, flush=True)
 
 
-def _run(*command: str, sent: bytes = b"", seconds: float = 1800.0) -> str:
+def _run(*command: str, sent: bytes = b"", seconds: float = 1800.0, code: int = 0) -> str:
     try:
         done = subprocess.run(
             command, input=sent, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, timeout=seconds, check=False
@@ -48,7 +48,7 @@ def _run(*command: str, sent: bytes = b"", seconds: float = 1800.0) -> str:
     except subprocess.TimeoutExpired:
         raise BenchError(f"no end within {seconds:.0f} s: {' '.join(command)[:300]}") from None
     said = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
+    if done.returncode != code:
         raise BenchError(f"{' '.join(command)[:300]}:\n{(done.stderr.decode(errors='replace') or said)[-3000:]}")
     return said
 
@@ -99,16 +99,16 @@ class Host:
         except BenchError as error:
             say(f"a measurement on {self.name} may still run: {error}")
 
-    def play(self, playbook: str | Path, **variables: Any) -> None:
-        """One run on this host of a playbook of the collection, or of another one. Raises BenchError if it fails."""
+    def play(self, playbook: str | Path, **variables: Any) -> str:
+        """What one run on this host prints, of a playbook of the collection or another one. Raises BenchError."""
         words = [str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "-l", self.name, "-e", json.dumps(variables)]
-        _run(*words, str(REPOSITORY / "playbooks" / playbook))
+        return _run(*words, str(REPOSITORY / "playbooks" / playbook))
 
-    def timed(self, module: str, arguments: str = "") -> tuple[float, dict[str, Any]]:
-        """Seconds and result of one ad-hoc call, as an operator types it. Raises BenchError if it fails."""
+    def timed(self, module: str, arguments: str = "", *, fails: bool = False) -> tuple[float, dict[str, Any]]:
+        """Seconds and result of one ad-hoc call, as an operator types it. Raises BenchError unless it does as told."""
         words = [str(BIN / "ansible"), "-i", str(INVENTORY), self.name, "-b", "-m", module]
         began = time.monotonic()
-        said = _run(*words, *(("-a", arguments) if arguments else ()))
+        said = _run(*words, *(("-a", arguments) if arguments else ()), code=2 if fails else 0)
         took = time.monotonic() - began
         line = next((line for line in said.splitlines() if " => " in line), "")
         if not line:
