@@ -19,6 +19,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils import _new_login
 MODULE = "stockade.fleet.ssh_hardening"
 CHANGE = "stockade.fleet.ssh_change"
 _PAUSES = (0.0, 1.0, 5.0)  # seconds before each try to log in
+_ANNOUNCED = "this is the first of two steps"
 _OWN = ("client_algorithms", "run", "controller")
 
 
@@ -84,6 +85,8 @@ class ActionModule(ActionBase):
             following = self._step(arguments, port, task_vars)
         except AnsibleError as error:
             following = {"failed": True, "msg": " ".join(str(error).split()), "ports": outcome.get("ports")}
+        if outcome.get("warnings"):  # what the first step announced has come
+            outcome["warnings"] = [text for text in outcome["warnings"] if _ANNOUNCED not in str(text)]
         for key in ("diff", "warnings"):
             if outcome.get(key) or following.get(key):
                 following[key] = outcome.get(key, []) + following.get(key, [])

@@ -346,11 +346,6 @@ def main() -> None:
         shut = [] if plan.changed or module.check_mode else hardening.shut_doors()
     except StockadeError as error:
         module.fail_json(msg=str(error))
-    if module.check_mode and plan.listening.more:
-        plan.warnings.append(
-            "this is the first of two steps: in the second, ports other than {} go, and Port lines of other files are "
-            "commented out or come back".format(plan.listening.login)
-        )
     for warning in plan.warnings:
         module.warn(warning)
     traces = module.params["state"] == "absent" and not plan.listening.more and (armed or hardening.has_traces())

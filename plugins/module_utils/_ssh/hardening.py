@@ -108,6 +108,11 @@ class Hardening:
         if changed:
             self._doors.check(fresh)
         warnings += self._doors.warnings(fresh)
+        if listening.more:
+            warnings.append(
+                "this is the first of two steps: in the second, ports other than {} go, and Port lines of other files "
+                "are commented out or come back".format(listening.login)
+            )
         return Plan(
             version, connection, listener, writes, changed, settings, effective, ways, listening, fresh, warnings
         )
