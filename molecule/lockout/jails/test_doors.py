@@ -90,7 +90,7 @@ def test_the_port_moves_through_ufw_and_back(walled: Walled) -> None:
     back = walled.harden(state="absent", port=2222)
     assert not back["failed"] and back["changed"] and back["port"] == 22, back
     assert walled.answers(22) and not walled.answers(2222)
-    assert walled.rules() == before and not walled.record()
+    assert walled.rules() == before and not walled.record(), back
 
 
 def test_a_rule_of_the_site_stays(walled: Walled) -> None:
