@@ -73,12 +73,16 @@ def save(row: Saved) -> None:
 
 
 def forget(manifest: bytes) -> None:
-    """Remove the old files that a manifest tells of, as far as they are there."""
+    """Remove the old files that a manifest tells of, as far as they are there, and a unit's directory left empty."""
     for line in manifest.split(b"\n")[:-1]:
         _digest, name, path = line.split(b" ", 2)
+        directory = os.path.dirname(path)
         if name != b"-":
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(os.path.dirname(path), name))
+                os.unlink(os.path.join(directory, name))
+        if b"/systemd/" in path and directory.endswith(b".d"):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
 
 
 def sync(directory: str) -> None:

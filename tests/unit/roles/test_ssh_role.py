@@ -44,7 +44,7 @@ def test_defaults_are_the_same_everywhere() -> None:
 
 
 def test_the_task_hands_on_every_variable_and_no_other() -> None:
-    [task] = load("tasks/main.yml")
+    task = load("tasks/main.yml")[0]
     handed = task["stockade.fleet.ssh_hardening"]
     assert {option: "stockade_ssh_" + option for option in handed} == {
         option: name for option, value in handed.items() for name in re.findall(r"stockade_ssh_\w+", value)
