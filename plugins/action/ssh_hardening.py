@@ -114,7 +114,7 @@ class ActionModule(ActionBase):
             time.sleep(pause)
             try:
                 with _new_login.new_login(self, port=login):
-                    answer = self._change(run_id, "committed", task_vars)
+                    answer = self._there(CHANGE, {"run": run_id, "state": "committed"}, None, task_vars)
             except AnsibleError as error:
                 problem = " ".join(str(error).split())
                 continue
@@ -161,9 +161,6 @@ class ActionModule(ActionBase):
                 "dict[str, t.Any]",
                 self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars),
             )
-
-    def _change(self, run_id: str, state: str, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
-        return self._there(CHANGE, {"run": run_id, "state": state}, None, task_vars)
 
 
 def _is_true(value: object) -> bool:

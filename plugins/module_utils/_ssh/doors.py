@@ -47,6 +47,10 @@ class Doors:
         self._ufw, self._firewalld = Ufw(self._programs), Firewalld(self._programs)
         self._selinux = Selinux(self._programs)
 
+    def any_opened(self) -> bool:
+        """Whether ``close`` may have something to do."""
+        return bool(self._rows())
+
     def check(self, ports: Iterable[int]) -> list[str]:
         """What ``open`` would do. Raises StockadeError for what cannot be done."""
         wanted = sorted(set(ports))

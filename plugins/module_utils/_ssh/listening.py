@@ -23,6 +23,11 @@ class Listening:
     program: str
 
 
+def programs(text: str) -> list[str]:
+    """The programs that hold what these lines list."""
+    return _PROGRAM.findall(text)
+
+
 def parse_listening(text: str) -> list[Listening]:
     """Every listener, in ss's order. A port that several hold has sshd named first."""
     found = []
@@ -31,8 +36,7 @@ def parse_listening(text: str) -> list[Listening]:
         address, _colon, port = (words[3] if len(words) > 3 else "").rpartition(":")
         if not port.isdigit():
             continue
-        programs = _PROGRAM.findall(words[5]) if len(words) > 5 else []
-        programs.sort(key=lambda name: (name != "sshd", name))
+        names = sorted(programs(words[5]) if len(words) > 5 else [], key=lambda name: (name != "sshd", name))
         address = address.strip("[]").partition("%")[0]
-        found.append(Listening("::" if address == "*" else address, int(port), programs[0] if programs else ""))
+        found.append(Listening("::" if address == "*" else address, int(port), names[0] if names else ""))
     return found

@@ -23,6 +23,7 @@ from typing import Callable, Iterable
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, lines_of, split_line
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.listening import programs
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import split_endpoint
 
 GENERATOR = "/usr/lib/systemd/system-generators/sshd-socket-generator"
@@ -107,8 +108,7 @@ def in_use(run: host.Run, port: int) -> str:
     rc, out, _err = run([program, "-Hltnp", "sport", "=", ":{}".format(port)]) if program else (1, "", "")
     if rc != 0 or not out.strip():
         return ""
-    names = sorted(set(re.findall(r'\(\("([^"]+)"', out)))
-    return "port {} is in use by {}".format(port, ", ".join(names) or "another program")
+    return "port {} is in use by {}".format(port, ", ".join(sorted(set(programs(out)))) or "another program")
 
 
 def listening(listener: host.Listener, effective: dict[str, list[str]]) -> list[int]:
