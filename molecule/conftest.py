@@ -46,7 +46,7 @@ class Operator:
         inventory: str = "inventory.yml",
         extra: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The result of one ad-hoc module run, failed or not."""
+        """The result of one ad-hoc module run, failed or not; its warnings are what Ansible shows of them."""
         words = ["ansible", "-i", str(FLEET / inventory), host, "-m", f"stockade.fleet.{module}"]
         words += ["-a", json.dumps(arguments)] if arguments else []
         words += ["-b"] if become else []
@@ -57,7 +57,9 @@ class Operator:
             env={
                 **os.environ,
                 "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline",
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+                "COLUMNS": "10000",
             },
             cwd=REPOSITORY,
             capture_output=True,
@@ -65,10 +67,10 @@ class Operator:
             timeout=120,
             check=False,
         )
-        line = next((line for line in done.stdout.splitlines() if " => " in line), None)
-        assert line is not None, done.stdout + done.stderr
-        head, answer = line.split(" => ", 1)
-        return {"failed": "FAILED" in head, **json.loads(answer)}
+        head, arrow, answer = done.stdout.partition(" => ")
+        assert arrow, done.stdout + done.stderr
+        warnings = [line for line in done.stderr.splitlines() if line.startswith("[WARNING]: ")]
+        return {"failed": "FAILED" in head, **json.loads(answer), "warnings": warnings}
 
     def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One run of a playbook of the checkout."""

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import FLEET, REPOSITORY, Operator
@@ -260,6 +262,14 @@ def clients(operator: Operator, *, there: bool) -> None:
     lines += [f"addr {word} 2001:db8:77::{number}/64 dev eth0 {life}" for number in CLIENTS]
     # -force: some may be there, or gone, after a run that was killed
     operator.shell("attacker", "sh", "-c", f"printf '%s\\n' {shlex.join(lines)} | ip -force -batch -")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_clients(operator: Operator) -> Iterator[None]:
+    """The attacker has many addresses while the tests of a scenario run whose conftest imports this."""
+    clients(operator, there=True)
+    yield
+    clients(operator, there=False)
 
 
 def role(*arguments: str, playbook: str, scenario: str = "fail2ban") -> subprocess.CompletedProcess[str]:

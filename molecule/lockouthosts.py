@@ -9,15 +9,19 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from conftest import FLEET, REPOSITORY, Operator
 
 RECORD = REPOSITORY / "build/lockout.json"
+CONTROLLER = "198.18.77.1"  # the machine itself, as the hosts see it
 HOSTS = ("web1", "web2", "gate")  # Debian 12; Debian 13; Debian 13 with ssh.socket
 ADDRESSES = {
     "web1": ("198.18.77.11", "2001:db8:77::11"),
@@ -50,6 +54,11 @@ class Host:
         more = {} if inventory_port is None else {"ansible_port": inventory_port}
         wanted = {"rollback_after": SOON, **arguments}
         return self._operator.adhoc(self.name, "ssh_hardening", wanted, check=check, extra=more)
+
+    def reread(self) -> None:
+        """Have sshd read its files; one that a socket started cannot bind anew, so the next connection starts it."""
+        stop = "systemctl stop ssh.service; systemctl reset-failed ssh.service"
+        self.shell(stop if self.name == "gate" else "systemctl reload ssh.service")
 
     def ports(self) -> set[int]:
         """The ports on which sshd, or systemd for it, listens."""
@@ -105,6 +114,53 @@ class Host:
             self.shell(f"sed -i '/^{_DENY}$/d' {_PAM}")
 
     @contextmanager
+    def banned_controller(self) -> Iterator[None]:
+        """The machine that runs Ansible is cut off: answers to it go nowhere."""
+        self.shell(f"ip route add unreachable {CONTROLLER}/32")
+        try:
+            yield
+        finally:
+            self.shell(f"ip route del unreachable {CONTROLLER}/32")
+
+    @contextmanager
+    def penalties(self) -> Iterator[None]:
+        """One wrong login is enough for sshd to refuse an address for half a minute."""
+        foreign = "/etc/ssh/sshd_config.d/20-penalties.conf"
+        self.shell(f"echo 'PerSourcePenalties authfail:30s min:1s' > {foreign}")
+        try:
+            self.reread()
+            yield
+        finally:  # with the files read anew, the penalties are forgotten as well
+            self.shell(f"rm {foreign}")
+            self.reread()
+
+    @contextmanager
+    def wrong_logins(self) -> Iterator[None]:
+        """Meanwhile the machine that runs Ansible tries to log in with a key that nobody knows, again and again."""
+        with tempfile.TemporaryDirectory() as folder:
+            key = f"{folder}/wrong"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+            over = threading.Event()
+            words = ["ssh", "-F", "none", "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+            words += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=2"]
+
+            def attempts() -> None:
+                while not over.wait(0.1):
+                    subprocess.run(
+                        [*words, f"operator@{ADDRESSES[self.name][0]}", "true"], capture_output=True, check=False
+                    )
+
+            threads = [threading.Thread(target=attempts) for _number in range(3)]
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                over.set()
+                for thread in threads:
+                    thread.join()
+
+    @contextmanager
     def controller(self, **arguments: Any) -> Iterator[subprocess.Popen[str]]:
         """A run in the background, which is killed in the end if it still lives."""
         words = ["ansible", "-i", str(FLEET / "inventory.yml"), self.name, "-b", "-m", "stockade.fleet.ssh_hardening"]
@@ -147,15 +203,33 @@ def kill(controller: subprocess.Popen[str]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+@dataclass
+class Outcome:
+    """What became of one case: whether check mode said it, what happened, whether the old means got in afterwards."""
+
+    predicted: bool = False
+    outcome: str = "none"
+    recovered: bool = False
+
+    def of(self, done: dict[str, Any]) -> None:
+        """Take the outcome from a module's result."""
+        self.outcome = "rolled back" if done.get("rolled_back") else "refused" if done["failed"] else "kept"
+
+
 class Record:
     """`build/lockout.json`: what became of each case."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, case: str, host: str, *, predicted: bool, outcome: str, recovered: bool, seconds: float) -> None:
-        """One case. `outcome` is refused, rolled back, or warned."""
-        row = {"case": case, "host": host, "predicted": predicted, "outcome": outcome, "recovered": recovered}
-        self._rows.append({**row, "seconds": round(seconds, 1)})
-        RECORD.parent.mkdir(exist_ok=True)
-        RECORD.write_text(json.dumps(self._rows, indent=1) + "\n")
+    @contextmanager
+    def case(self, name: str, host: Host) -> Iterator[Outcome]:
+        """One case on one host; what stands in its outcome in the end is recorded, with the seconds it took."""
+        began, found = time.monotonic(), Outcome()
+        try:
+            yield found
+        finally:
+            row = {"case": name, "host": host.name, **asdict(found), "seconds": round(time.monotonic() - began, 1)}
+            self._rows.append(row)
+            RECORD.parent.mkdir(exist_ok=True)
+            RECORD.write_text(json.dumps(self._rows, indent=1) + "\n")

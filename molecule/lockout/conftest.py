@@ -19,13 +19,19 @@ from lockouthosts import HOSTS, Host, Record
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One host for each case, another one each time, unless the whole campaign is asked for (`make test-slow`)."""
+    """One case of each kind on one host, another one each time, unless the whole campaign is asked for.
+
+    `make test-slow` asks for it.
+    """
     if os.environ.get("STOCKADE_CAMPAIGN") == "full":
         return
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        name = "".join(item.nodeid.replace(f"[{host}", "[") for host in HOSTS if f"[{host}" in item.nodeid)
-        cases.setdefault(name or item.nodeid, []).append(item)
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        name = item.nodeid.replace(f"[{params.get('host')}", "[")
+        if "case" in params:
+            name = f"{item.nodeid.partition('[')[0]}[{params['case'].kind}]"
+        cases.setdefault(name, []).append(item)
     kept = {group[number % len(group)].nodeid for number, group in enumerate(cases.values())}
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
     items[:] = [item for item in items if item.nodeid in kept]

@@ -6,19 +6,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from jailhosts import clients
+from jailhosts import many_clients
 
-
-@pytest.fixture(scope="session", autouse=True)
-def many_clients(operator: Any) -> Iterator[None]:
-    clients(operator, there=True)
-    yield
-    clients(operator, there=False)
+__all__ = ["many_clients"]

@@ -73,6 +73,7 @@ def walled(operator: Operator) -> Iterator[Walled]:
 
 
 def test_the_port_moves_through_ufw_and_back(walled: Walled) -> None:
+    """A42, A48: opened before sshd listens there, and no rule for the old port is left, in v4 or v6."""
     before = walled.rules()
     assert "22/tcp" in before and "2222" not in before and not walled.answers(2222)
 
