@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_diff = True
+    _ways: tuple[int | None, ...] = ()  # ports by which the host was reached; None is the task's own connection
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """See the module's documentation."""
@@ -44,6 +45,7 @@ class ActionModule(ActionBase):
             )
         if openssh:
             arguments["client_algorithms"] = _new_login.offered(self._connection)
+        self._ways = ()
         arguments["controller"] = platform.node()[:64]
         return dict(result, **self._step(arguments, None, task_vars))
 
@@ -61,7 +63,7 @@ class ActionModule(ActionBase):
         more = outcome.pop("more", False) and outcome.get("changed") and not self._task.check_mode
         if outcome.pop("armed", False) and not outcome.get("failed"):
             login = outcome.get("port") or port
-            outcome.update(self._prove(run_id, outcome, login, port, task_vars))
+            outcome.update(self._prove(run_id, outcome, login, task_vars))
             if outcome.get("failed"):
                 return {key: value for key, value in outcome.items() if key not in ("port", "ports")}
             port = login
@@ -97,15 +99,19 @@ class ActionModule(ActionBase):
     ) -> tuple[dict[str, t.Any], int | None]:
         """The outcome of the module and the port by which it was reached, where that is not the inventory's."""
         if port is not None:
-            return self._there(MODULE, arguments, port, task_vars), port
-        return _new_login.anywhere(self, lambda: self._there(MODULE, arguments, None, task_vars), arguments.get("port"))
+            outcome = self._there(MODULE, arguments, port, task_vars)
+        else:
+            outcome, port = _new_login.anywhere(
+                self, lambda: self._there(MODULE, arguments, None, task_vars), arguments.get("port")
+            )
+        self._ways = (*self._ways, port)
+        return outcome, port
 
     def _prove(
         self,
         run_id: str,
         outcome: dict[str, t.Any],
         login: int | None,
-        port: int | None,
         task_vars: dict[str, t.Any] | None,
     ) -> dict[str, t.Any]:
         """Commit over a new login; what is to be added to the outcome."""
@@ -123,34 +129,48 @@ class ActionModule(ActionBase):
             problem = str(answer.get("msg", answer))
             break
         said = "a new login with the new configuration failed: {}".format(problem)
-        return {"failed": True, **self._undo(run_id, said, outcome, port, task_vars)}
+        return self._undo(run_id, said, outcome, login, task_vars)
 
     def _undo(
         self,
         run_id: str,
         said: str,
         outcome: dict[str, t.Any],
-        port: int | None,
+        login: int | None,
         task_vars: dict[str, t.Any] | None,
     ) -> dict[str, t.Any]:
-        """Have the host go back at once, over the session that is still open; else it does so by itself."""
-        try:
-            answer = self._there(CHANGE, {"run": run_id, "state": "rolled_back"}, port, task_vars)
-        except AnsibleError as error:
-            answer = {"failed": True, "msg": " ".join(str(error).split())}
-        if answer.get("failed"):
+        """Have the host go back at once. It may refuse, as the commit may have come though its answer did not."""
+        answer = self._ask(run_id, "rolled_back", login, task_vars)
+        holds = self._ask(run_id, "shown", login, task_vars) if answer.get("failed") else answer
+        why, seconds = answer.get("msg"), outcome.get("rollback_after")
+        if holds.get("outcome") == "committed":
+            lost = "the change was committed over a new login whose answer got lost ({})".format(said)
+            return {"verified": "commit, as the host shows it", "warnings": [*outcome.get("warnings", []), lost]}
+        if holds.get("outcome") == "rolled back":
+            restored = "{}; the previous configuration was restored".format(said)
+            back = {"msg": restored, "rolled_back": True, "changed": False, "result": holds.get("result")}
+            return {"failed": True, **back}
+        if holds.get("outcome") == "armed":
             left = "{}; the host puts the previous configuration back by itself within {} seconds ({})"
-            return {
-                "msg": left.format(said, outcome.get("rollback_after"), answer.get("msg")),
-                "rolled_back": False,
-                "changed": True,
-            }
-        return {
-            "msg": "{}; the previous configuration was restored".format(said),
-            "rolled_back": True,
-            "changed": False,
-            "result": answer.get("result"),
-        }
+        else:
+            left = (
+                "{}; the host puts the previous configuration back by itself within {} seconds, unless a commit got "
+                "through whose answer did not ({}): see ssh_change once it answers, by the old means or the new"
+            )
+        return {"failed": True, "msg": left.format(said, seconds, why), "rolled_back": False, "changed": True}
+
+    def _ask(self, run_id: str, state: str, login: int | None, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """The host's answer by the first connection that gets through; those that may be open still come first.
+
+        Without an answer only ``msg``, the reason.
+        """
+        problem = ""
+        for port in dict.fromkeys((*self._ways, login) if login else self._ways):
+            try:
+                return self._there(CHANGE, {"run": run_id, "state": state}, port, task_vars)
+            except AnsibleError as error:
+                problem = " ".join(str(error).split())
+        return {"msg": problem}
 
     def _there(
         self, module: str, arguments: dict[str, t.Any], port: int | None, task_vars: dict[str, t.Any] | None

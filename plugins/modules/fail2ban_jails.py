@@ -148,7 +148,10 @@ options:
     description: Mode of the filter, for filters that have several.
     type: str
   port:
-    description: Ports by number or name, as far as the action asks for them.
+    description:
+      - Ports by number or name, as far as the action asks for them.
+      - The name V(sshd) is every port on which the host's sshd listens, by its socket of systemd or by its
+        configuration; 22 where there is no sshd yet.
     type: list
     elements: str
   protocol:
@@ -286,7 +289,7 @@ EXAMPLES = r"""
     backend: detect
     journalmatch: [_SYSTEMD_UNIT=ssh.service + _COMM=sshd + _COMM=sshd-session]
     logpath: [/var/log/auth.log]
-    port: ["22", "2222"]
+    port: [sshd]
     maxretry: 5
     findtime: 10m
     bantime: 1h

@@ -119,8 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.armed import DIRECTORY, Armed
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.hardening import Hardening
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_sshd
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
 
 
 def main() -> None:
@@ -151,14 +150,14 @@ def main() -> None:
                 armed.rollback(run)
             else:
                 # What leads to a port that answers now stays open: somebody may have come by it.
-                Hardening(module.run_command, sshd=find_sshd(module.get_bin_path), ssh=None).shut_doors()
+                Doors(module.run_command).close_unused(module.get_bin_path("sshd"))
                 armed.remove()
         holder, outcome, result = armed.holder(), armed.outcome(run), armed.result()
     except StockadeError as error:
         module.fail_json(msg=str(error))
     if wanted != before and state in ("committed", "rolled_back") and not module.check_mode:
         try:  # it is decided already, so this can only be told
-            Hardening(module.run_command, sshd=find_sshd(module.get_bin_path), ssh=None).shut_doors()
+            Doors(module.run_command).close_unused(module.get_bin_path("sshd"))
         except StockadeError as error:
             module.warn(str(error))
     shown = None

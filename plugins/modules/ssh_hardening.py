@@ -167,7 +167,7 @@ options:
     description:
       - The port on which sshd shall listen, by its service or its socket, and no other. Without it that stays as it is.
       - It moves in two steps, each with a login of its own. First the new port answers beside the old ones, then alone.
-        A run that ended in between is continued by the next.
+        A run that ended in between is continued by the next. Check mode shows what both would write.
       - C(Port) lines of other files are commented out with a mark and come back with O(state=absent), which moves sshd
         back the same way. A C(ListenAddress) with a port is an error.
       - The host is found on the port of the inventory or on this one. RV(port) is for the inventory.
@@ -349,7 +349,7 @@ def main() -> None:
     for warning in plan.warnings:
         module.warn(warning)
     traces = module.params["state"] == "absent" and not plan.listening.more and (armed or hardening.has_traces())
-    extra = {"diff": difference(plan)} if module._diff else {}
+    extra = {"diff": difference(plan, foresee=module.check_mode)} if module._diff else {}
     module.exit_json(
         changed=plan.changed or bool(shut),
         armed=armed,

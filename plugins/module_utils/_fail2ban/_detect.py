@@ -1,7 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Declared jails fitted to one host: where the log really is, and whether what the jail guards is there at all.
+"""Declared jails fitted to one host: where log and sshd really are, and whether what the jail guards is there at all.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """
@@ -14,18 +14,22 @@ import shlex
 from typing import Any, Callable
 
 from .._errors import StockadeError
+from .._ssh.ports import answering
 from ._judge import Run
 from ._text import quoted
 
 DETECT = "detect"
+SSHD = "sshd"  # as a port: wherever sshd listens
+_SSHD_PORT = "22"  # of one that is not installed yet
 
 
 def fit(
     jails: list[dict[str, Any]], *, run: Run, find: Callable[[str], str | None]
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Return the jails that belong on this host, with ``backend: detect`` decided, and those left out, with the reason.
+    """Return the jails that belong on this host, and those left out, with the reason.
 
-    Nothing is changed. Raises StockadeError for a jail whose log cannot be told from its declaration.
+    ``backend: detect`` and the port ``sshd`` are decided. Nothing is changed. Raises StockadeError for a jail whose log
+    cannot be told from its declaration, and where sshd does not tell its ports.
     """
     fitted, left_out = [], []
     for jail in jails:
@@ -40,8 +44,13 @@ def fit(
             if why:
                 left_out.append({"name": str(jail.get("name")), "reason": why})
                 continue
-        elif wanted.get("backend") == DETECT:
-            del wanted["backend"]
+            if SSHD in (wanted.get("port") or []):
+                wanted["port"] = _with_sshd(wanted, run=run, find=find)
+        else:
+            if wanted.get("backend") == DETECT:
+                del wanted["backend"]
+            if SSHD in (wanted.get("port") or []):
+                del wanted["port"]
         fitted.append(wanted)
     return fitted, left_out
 
@@ -80,6 +89,18 @@ def _detected(jail: dict[str, Any], *, run: Run, find: Callable[[str], str | Non
             "jail %s: backend detect needs logpath, or journalmatch and a journal" % quoted(str(jail.get("name")))
         )
     return dict(jail, backend="auto", journalmatch=None)
+
+
+def _with_sshd(jail: dict[str, Any], *, run: Run, find: Callable[[str], str | None]) -> list[str]:
+    """Return the ports of the jail, sshd's by their numbers."""
+    try:
+        ports = [str(port) for port in answering(run, find("sshd"))] or [_SSHD_PORT]
+    except StockadeError as error:
+        raise StockadeError(
+            "jail %s: cannot tell on which ports sshd listens, name them in port: %s"
+            % (quoted(str(jail["name"])), error)
+        ) from error
+    return list(dict.fromkeys(word for port in jail["port"] for word in (ports if port == SSHD else [port])))
 
 
 def _paths(jail: dict[str, Any]) -> list[str]:

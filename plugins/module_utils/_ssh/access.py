@@ -40,7 +40,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class Account:
-    """What the host knows of the operator. ``problems`` says why key files were left out."""
+    """What the host knows of the operator.
+
+    ``problems`` says why key files were left out, ``revoked`` which fingerprints RevokedKeys names, ``all_revoked`` why
+    it refuses every key ("" if it does not).
+    """
 
     name: str
     uid: int
@@ -49,6 +53,8 @@ class Account:
     locked: bool
     keys: tuple[Key, ...] = ()
     problems: tuple[str, ...] = ()
+    revoked: frozenset[str] = frozenset()
+    all_revoked: str = ""
 
 
 @dataclass
@@ -141,6 +147,8 @@ def _public_keys(
         ways.no_keys = "PubkeyAuthentication is off"
     elif wanted != "any" and "publickey" not in wanted.split():
         ways.no_keys = "AuthenticationMethods {} asks for more than a key".format(wanted)
+    elif account.all_revoked:
+        ways.no_keys = account.all_revoked
     if ways.no_keys:
         ways.closed.append(ways.no_keys)
         return
@@ -151,6 +159,8 @@ def _public_keys(
     forced = set()
     for key in account.keys:
         reason, keyword = _key_refused(key, effective, connection, today)
+        if key.fingerprint in account.revoked:
+            reason, keyword = "RevokedKeys names it", "RevokedKeys"
         # The first line that fits is the one sshd takes, so a line after a forced command does not help.
         if not reason and key.fingerprint != proof.fingerprint and "command" in key.options:
             forced.add(key.fingerprint)

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from typing import Any
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
@@ -30,11 +31,13 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doorways impor
     Step,
     Ufw,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.ports import answering
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.saved import sync
 
 RECORD = "/var/lib/stockade-ssh/opened"
 
 _ROW = re.compile(r"(?:ufw [0-9]{1,5}|firewalld(?:-permanent)? [0-9]{1,5} \w[\w.-]*|selinux [0-9]{1,5}(?: \w+)?)")
+_LEGACY = "/proc/net/ip_tables_names"  # the tables of the kernel's older filter, if anybody loaded it
 _MAY_DROP = "a ruleset of nftables that drops by default may not let port {} in: the new login will tell"
 
 
@@ -42,6 +45,7 @@ class Doors:
     """The firewall and SELinux of one host. ``run`` is ``module.run_command``, ``find`` knows a program's path."""
 
     def __init__(self, run: host.Run, *, record: str = RECORD, find: Find | None = None) -> None:
+        self._run = run
         self._programs = Programs(run, find or _find)
         self._record = record
         self._ufw, self._firewalld = Ufw(self._programs), Firewalld(self._programs)
@@ -62,10 +66,20 @@ class Doors:
         if not wanted or not self._programs.find("nft") or self._ufw.active() or self._firewalld.active():
             return []
         try:
-            ruleset = self._programs.ask(("nft", "-j", "list", "ruleset"))[1]
+            ruleset = self._ruleset()
         except StockadeError:
             return []  # the new login tells, with or without this warning
         return [_MAY_DROP.format(port) for port in wanted] if _drops(ruleset) else []
+
+    def firewalls(self) -> list[str]:
+        """What filters packets here beside us: ufw, firewalld, or else nftables or iptables, ruled by hand."""
+        fronts: dict[str, Ufw | Firewalld] = {"ufw": self._ufw, "firewalld": self._firewalld}
+        found = [name for name, part in fronts.items() if part.active()]
+        if not found and self._programs.find("nft"):
+            found += ["nftables"] if _hooked(self._ruleset()) else []
+        if not found and files.content(_LEGACY):
+            found.append("iptables")
+        return found
 
     def open(self, ports: Iterable[int]) -> list[str]:
         """Open what is shut. Raises StockadeError, and what had been opened on the way is closed then."""
@@ -90,6 +104,15 @@ class Doors:
         """
         kept = {str(port) for port in keep}
         return self._close([row for row in self._rows() if row.split(" ")[1] not in kept])
+
+    def _ruleset(self) -> str:
+        return self._programs.ask(("nft", "-j", "list", "ruleset"))[1]
+
+    def close_unused(self, sshd: str | None) -> list[str]:
+        """The same for all but the ports on which sshd, a path, listens now; without sshd there is none to keep."""
+        if not self.any_opened():  # nearly always, and then neither systemd nor sshd has to be asked
+            return []
+        return self.close(answering(self._run, sshd))
 
     def _steps(self, ports: list[int]) -> list[Step]:
         parts: list[Ufw | Firewalld | Selinux] = [self._ufw, self._firewalld, self._selinux]
@@ -141,16 +164,16 @@ def _find(name: str) -> str | None:
     )
 
 
-def _drops(ruleset: str) -> bool:
-    """Whether a table that is not ours drops what comes in and no rule lets in."""
+def _hooked(ruleset: str) -> list[dict[str, Any]]:
+    """The chains of tables that are not ours through which packets go."""
     try:
         items = json.loads(ruleset)["nftables"]
         chains = [item["chain"] for item in items if isinstance(item, dict) and isinstance(item.get("chain"), dict)]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-    return any(
-        chain.get("hook") == "input"
-        and chain.get("policy") == "drop"
-        and not str(chain.get("table", "")).startswith("stockade")
-        for chain in chains
-    )
+        return []
+    return [chain for chain in chains if chain.get("hook") and not str(chain.get("table", "")).startswith("stockade")]
+
+
+def _drops(ruleset: str) -> bool:
+    """Whether a table that is not ours drops what comes in and no rule lets in."""
+    return any(chain["hook"] == "input" and chain.get("policy") == "drop" for chain in _hooked(ruleset))

@@ -11,7 +11,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
@@ -21,12 +21,15 @@ Find = Callable[[str], Optional[str]]
 
 _COMMENT = "stockade-ssh"
 _LABEL = "ssh_port_t"
-_SSH = 22  # every policy of SELinux labels it
+_SSH = 22  # every policy of SELinux labels it, and firewalld's service ssh is this port
 _NOT_RUNNING = 252  # exit of firewall-cmd
+_NO_SERVICE = 101  # the same, of one that nobody has defined
 _PACKAGE = "policycoreutils-python-utils"
 _RULE = re.compile(r"ufw (allow|limit|deny|reject) (?!out )(?:in )?(?:log(?:-all)? )?(.*?)(?: comment '([^']*)')?")
 _EVERYWHERE = re.compile(r"([0-9:,]+)(?:/tcp)?")
 _TO_PORT = re.compile(r"\bto \S+ port ([0-9:,]+)(?! proto udp)\b")
+_PROFILE = re.compile(r"(.* to \S+ app )?(?:'([^']+)'|([A-Za-z][\w.+-]*))")
+_PORTS_OF_PROFILE = re.compile(r"^Ports?:\n((?:[ \t]+\S+\n?)+)", re.MULTILINE)
 _ZONE = re.compile(r"\w[\w.-]*")
 
 
@@ -98,7 +101,7 @@ class Ufw:
 
     def opening(self, ports: list[int]) -> list[Step]:
         """A rule of the site's for this port stands, whomever it lets in; one that denies it would be overwritten."""
-        rules = Rule.all_of(self._ask(("ufw", "show", "added"))[1])
+        rules = [self._spelled(rule) for rule in Rule.all_of(self._ask(("ufw", "show", "added"))[1])]
         # The first rule that fits decides: behind one that denies everything ours would be none.
         first = (
             ("prepend",) if any(rule.action in ("deny", "reject") and rule.text == "to any" for rule in rules) else ()
@@ -126,6 +129,18 @@ class Ufw:
             return Step(row, "", ())
         return Step(row, "ufw: delete allow {}/tcp".format(port), ("ufw", "delete", "allow", "{}/tcp".format(port)))
 
+    def _spelled(self, rule: Rule) -> Rule:
+        """The rule with ports where it names an application profile, such as OpenSSH."""
+        match = _PROFILE.fullmatch(rule.text)
+        if match is None:
+            return rule
+        info = self._ask(("ufw", "app", "info", match.group(2) or match.group(3)), fine=(0, 1))[1]
+        listed = _PORTS_OF_PROFILE.search(info)
+        words = listed.group(1).split() if listed else []
+        ports = ",".join(word.partition("/")[0] for word in words if not word.endswith("/udp"))
+        whom = (match.group(1) or "")[: -len("app ")]
+        return replace(rule, text=(whom + "port " if whom else "") + ports) if ports else rule
+
 
 class Firewalld:
     """What it does now and what it will do after a restart are two things, and the site may have opened only one."""
@@ -147,7 +162,7 @@ class Firewalld:
         steps = []
         for port in ports:
             for kind in ("firewalld", "firewalld-permanent"):
-                if not self._is_open(kind, zone, port):
+                if not self._is_open(kind, zone, port) and not self._has_service(kind, zone, port):
                     row = "{} {} {}".format(kind, port, zone)
                     steps.append(Step(row, _said(kind, "allow", port, zone), _firewall(kind, zone, "add", port)))
         return steps
@@ -165,6 +180,11 @@ class Firewalld:
 
     def _is_open(self, kind: str, zone: str, port: int) -> bool:
         return self._ask(_firewall(kind, zone, "query", port), fine=(0, 1))[0] == 0
+
+    def _has_service(self, kind: str, zone: str, port: int) -> bool:
+        """Whether it is let in by the name of its service, as a zone does that nobody has touched."""
+        asked = (*_firewall(kind, zone, "query", port)[:-1], "--query-service=ssh")
+        return port == _SSH and self._ask(asked, fine=(0, 1, _NO_SERVICE))[0] == 0
 
 
 class Selinux:

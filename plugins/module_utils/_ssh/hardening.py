@@ -42,7 +42,10 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.planned import
     Plan,
     refuse_while_held,
     refuse_without_include,
+    second_step,
     strange,
+    upstream,
+    without_sftp,
     writes_of,
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import (
@@ -59,7 +62,7 @@ class Hardening:
 
     def __init__(self, run: host.Run, *, sshd: str, ssh: str | None) -> None:
         self._run = run
-        self._sshd = host.Sshd(run, sshd)
+        self._binary, self._sshd = sshd, host.Sshd(run, sshd)
         self._ssh = ssh
         self._armed = Armed(run)
         self._doors = Doors(run)
@@ -95,7 +98,8 @@ class Hardening:
         effective, mine = self._examine(writes, after, settings, version, connection)
         ways, refusal, notes = self._access(mine, connection)
         refusal = refusal or strange(effective, client or {}, wish.profile)
-        warnings += notes
+        refusal = refusal or ports.deaf(listener, effective, connection)
+        warnings += notes + without_sftp(effective)
         if refusal and changed and not wish.force:
             raise StockadeError("refused, nothing was changed: {} (force: true to do it anyway)".format(refusal))
         if refusal:
@@ -107,14 +111,16 @@ class Hardening:
         fresh = tuple(port for port in listening.ports if port not in ports.listening(listener, now))
         if changed:
             self._doors.check(fresh)
-        warnings += self._doors.warnings(fresh)
+        warnings += self._doors.warnings(fresh) + upstream(fresh)
+        later: tuple[files.Write, ...] = ()
         if listening.more:
+            later = second_step(wish, tree, listener, writes, listening, found.files)
             warnings.append(
                 "this is the first of two steps: in the second, ports other than {} go, and Port lines of other files "
                 "are commented out or come back".format(listening.login)
             )
         return Plan(
-            version, connection, listener, writes, changed, settings, effective, ways, listening, fresh, warnings
+            version, connection, listener, writes, changed, settings, effective, ways, listening, fresh, warnings, later
         )
 
     def apply(self, plan: Plan, arming: Arming) -> bool:
@@ -154,10 +160,7 @@ class Hardening:
 
     def shut_doors(self) -> list[str]:
         """Close in firewall and SELinux what we opened for ports that do not answer any more."""
-        if not self._doors.any_opened():  # nearly always, and then neither systemd nor sshd has to be asked
-            return []
-        answering = ports.listening(host.find_listener(self._run), self._sshd.effective(MAIN))
-        return self._doors.close(answering)
+        return self._doors.close_unused(self._binary)
 
     def _settings(
         self,

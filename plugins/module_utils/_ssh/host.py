@@ -156,6 +156,7 @@ def find_account(name: str, effective: dict[str, list[str]]) -> Account:
         except KeyError:
             continue
     hashed = _shadow_field(name)
+    revoked, all_revoked = _revoked(effective.get("revokedkeys", ["none"])[0])
     keys = []
     problems = []
     for path in key_files(effective, entry):
@@ -171,6 +172,8 @@ def find_account(name: str, effective: dict[str, list[str]]) -> Account:
         locked=hashed is not None and hashed.startswith("!"),
         keys=tuple(keys),
         problems=tuple(problems),
+        revoked=revoked,
+        all_revoked=all_revoked,
     )
 
 
@@ -204,6 +207,21 @@ def _read_keys(path: str, entry: pwd.struct_passwd, *, strict: bool) -> tuple[st
             break
         place = os.path.dirname(place)
     return text, ""
+
+
+def _revoked(path: str) -> tuple[frozenset[str], str]:
+    """The fingerprints that a list of RevokedKeys names, or why every key is refused.
+
+    A binary list (KRL) is not read here: the new login shows what it says.
+    """
+    if path == "none":
+        return frozenset(), ""
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        return frozenset(), "RevokedKeys {} cannot be read ({}), which refuses every key".format(path, error.strerror)
+    return frozenset(key.fingerprint for key in parse_authorized_keys(content.decode("utf-8", "replace"), path)), ""
 
 
 def _shadow_field(name: str) -> str | None:

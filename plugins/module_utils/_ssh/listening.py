@@ -15,8 +15,8 @@ _PROGRAM = re.compile(r'\("([^"]+)",pid=')
 
 
 @dataclass(frozen=True)
-class Listening:
-    """``program`` is sshd, or systemd where a socket unit holds the port; empty where the kernel does not tell."""
+class Endpoint:
+    """Where somebody listens: ``program``, which is systemd for a socket unit and empty if the kernel does not tell."""
 
     address: str
     port: int
@@ -28,7 +28,7 @@ def programs(text: str) -> list[str]:
     return _PROGRAM.findall(text)
 
 
-def parse_listening(text: str) -> list[Listening]:
+def parse_listening(text: str) -> list[Endpoint]:
     """Every listener, in ss's order. A port that several hold has sshd named first."""
     found = []
     for line in text.splitlines():
@@ -38,5 +38,5 @@ def parse_listening(text: str) -> list[Listening]:
             continue
         names = sorted(programs(words[5]) if len(words) > 5 else [], key=lambda name: (name != "sshd", name))
         address = address.strip("[]").partition("%")[0]
-        found.append(Listening("::" if address == "*" else address, int(port), names[0] if names else ""))
+        found.append(Endpoint("::" if address == "*" else address, int(port), names[0] if names else ""))
     return found

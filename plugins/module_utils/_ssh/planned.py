@@ -9,8 +9,8 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterable
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import extras, files, host, ports
@@ -22,6 +22,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import 
     ConfigTree,
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import Wish
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.profiles import (
     QUERIES,
     nothing_common,
@@ -66,6 +67,7 @@ class Plan:
     listening: ports.Listening
     fresh: tuple[int, ...] = ()  # ports that did not answer before
     warnings: list[str] = field(default_factory=list)
+    later: tuple[files.Write, ...] = ()  # of the second step, where this is the first of two
 
 
 def result(plan: Plan) -> dict[str, Any]:
@@ -90,8 +92,8 @@ def refuse_while_held(holder: Holder | None) -> None:
         )
 
 
-def difference(plan: Plan) -> list[dict[str, str]]:
-    """For ``--diff``, file by file."""
+def difference(plan: Plan, *, foresee: bool) -> list[dict[str, str]]:
+    """For ``--diff``, file by file; also of the second step if that is to be foreseen."""
     return [
         {
             "before_header": write.path,
@@ -99,7 +101,7 @@ def difference(plan: Plan) -> list[dict[str, str]]:
             "before": extras.shown(write.path, write.before),
             "after": extras.shown(write.path, write.after),
         }
-        for write in plan.writes
+        for write in plan.writes + (plan.later if foresee else ())
     ]
 
 
@@ -114,11 +116,44 @@ def writes_of(
     return come + listening.writes + main + tuple(write for write in wanted if write.after is None)
 
 
+def second_step(
+    wish: Wish,
+    tree: ConfigTree,
+    listener: host.Listener,
+    writes: tuple[files.Write, ...],
+    listening: ports.Listening,
+    more: dict[str, bytes | None],
+) -> tuple[files.Write, ...]:
+    """What the second step will write once the first one, ``writes`` and ``listening``, holds. Nothing is there yet."""
+    absent, left = wish.state == "absent", {write.path: write.after for write in writes}
+    then = ports.arrange(
+        wish.port, absent=absent, now=[*listening.ports], own=[*listening.own], tree=tree, listener=listener
+    )
+    before = left[DROPIN] if DROPIN in left else files.content(DROPIN)
+    after = None if absent else ports.with_ports(before or b"", then.own)
+    found = writes_of(files.Write(DROPIN, before, after), True, more, then)
+    found = tuple(replace(write, before=left.get(write.path, write.before)) for write in found)
+    return tuple(write for write in found if write.before != write.after)
+
+
 def strange(effective: dict[str, list[str]], client: dict[str, list[str]], profile: str) -> str:
     """Why the controller's ssh would not find a common algorithm any more, or nothing."""
     known = {keyword: names for keyword, names in client.items() if keyword in QUERIES}
     lists = {keyword: effective[keyword.lower()][0] for keyword in QUERIES if effective.get(keyword.lower())}
     return nothing_common(lists, known, profile=profile, program=" ".join(client.get("program", ["ssh"])))
+
+
+def upstream(fresh: Iterable[int]) -> list[str]:
+    """What nobody on the host can see to: firewalls before it."""
+    text = "a firewall in front of this host, as clouds have it, has to let port {} in; close the old port there after"
+    return [text.format(port) for port in fresh]
+
+
+def without_sftp(effective: dict[str, list[str]]) -> list[str]:
+    """A warning where files cannot travel by sftp or scp: Ansible goes on, by a way that not everybody allows."""
+    if any(value.split()[:1] == ["sftp"] for value in effective.get("subsystem", [])):
+        return []
+    return ["no Subsystem sftp: sftp and scp do not work, and Ansible sends files through the shell (piped)"]
 
 
 def refuse_without_include(tree: ConfigTree, version: Version) -> None:

@@ -13,6 +13,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 import shutil
@@ -22,7 +23,14 @@ from typing import Callable, Iterable
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import files, host
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import DROPIN, ConfigTree, lines_of, split_line
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import Connection
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
+    DROPIN,
+    MAIN,
+    ConfigTree,
+    lines_of,
+    split_line,
+)
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.listening import programs
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import split_endpoint
 
@@ -82,6 +90,8 @@ def _back(now: list[int], own: list[int], foreign: list[int], tree: ConfigTree, 
     files_say = set(marked) | set(foreign) or {_DEFAULT}
     target = set(_socket_before(listener)) or files_say
     writes = _restored(tree)
+    if listener.mode == "none":  # nobody could come by a port in between
+        return Listening(tuple(sorted(target)), (), writes=writes)
     if target & set(now):
         login = None if target == set(now) else min(target & set(now))
         return Listening(tuple(sorted(target)), (), login, writes=writes + _socket(listener, ()))
@@ -115,6 +125,34 @@ def listening(listener: host.Listener, effective: dict[str, list[str]]) -> list[
     """The ports that answer now: those of the socket, or of the files."""
     texts = effective.get("listenaddress", []) if listener.socket is None else list(listener.socket.listen)
     return sorted({split_endpoint(text)[1] for text in texts} or set(map(int, effective.get("port", []))))
+
+
+def answering(run: host.Run, sshd: str | None) -> list[int]:
+    """On which ports a host's sshd listens, by its socket or its files; none without sshd. Raises StockadeError."""
+    if not sshd:
+        return []
+    listener = host.find_listener(run)
+    if listener.socket is not None:
+        return listening(listener, {})
+    host.prepare_privsep_directory()
+    return listening(listener, host.Sshd(run, sshd).effective(MAIN))
+
+
+def deaf(listener: host.Listener, effective: dict[str, list[str]], connection: Connection) -> str:
+    """Why nobody would listen any more at the address by which the operator came, or nothing.
+
+    A socket unit listens whatever sshd's own files say.
+    """
+    texts = effective.get("listenaddress", []) if listener.socket is None else []
+    if not texts or not connection.local_address:
+        return ""
+    came = ipaddress.ip_address(connection.local_address.partition("%")[0])
+    bound = [ipaddress.ip_address(split_endpoint(text)[0]) for text in texts]
+    if any(one.version == came.version and (one.is_unspecified or one == came) for one in bound):
+        return ""
+    return "sshd would listen on {} only, and {} came by {}; see AddressFamily and ListenAddress".format(
+        ", ".join(sorted({str(one) for one in bound})), connection.user, came
+    )
 
 
 def _refuse_addresses(tree: ConfigTree, listener: host.Listener) -> None:

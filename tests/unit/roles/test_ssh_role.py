@@ -66,3 +66,13 @@ def test_options_have_the_types_of_the_variables_and_a_place_in_the_wish() -> No
         variable = OPTIONS["stockade_ssh_" + name]
         assert (spec["type"], spec.get("choices")) == (variable["type"], variable.get("choices"))
         assert name in plan.Wish.__dataclass_fields__
+
+
+def test_a51_e40_e42_the_risk_and_the_way_back_are_told() -> None:
+    """A51, E40, E42: what becomes of the old files, what the host does by itself, what an operator needs."""
+    told = README.partition("## When it fails")[2]
+    for fact in ("old configuration is back", "goes back by itself", "second session open", "provider's console"):
+        assert fact in " ".join(told.split()), fact
+    for word in re.findall(r"`(ssh_\w+|stockade_ssh_\w+)`", told):
+        known = {path.stem for path in (ROOT / "plugins" / "modules").glob("ssh_*.py")} | set(OPTIONS)
+        assert word in known | {"stockade_ssh_state"}, word

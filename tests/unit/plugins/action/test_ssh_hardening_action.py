@@ -78,13 +78,52 @@ def test_three_failed_logins_roll_back_over_the_old_connection(error: Exception)
     assert outcome["result"] == "put back: x" and "verified" not in outcome
 
 
-@pytest.mark.parametrize("answer", [GONE, {"failed": True, "msg": "Connection refused"}])
-def test_where_the_old_connection_is_gone_too_the_hosts_own_rollback_is_announced(answer: t.Any) -> None:
-    action = Played(ARMED, NO, NO, NO, answer)
+def test_a_host_that_cannot_roll_back_now_and_says_that_it_is_armed_goes_back_by_itself() -> None:
+    refused = {"failed": True, "msg": "not rolled back yet"}
+    action = Played(ARMED, NO, NO, NO, refused, {"outcome": "armed"})
     outcome = action.play()
+    assert action.asked[4:] == ["rolled_back old", "shown old"]
+    assert action.sent[5] == {"run": action.sent[0]["run"], "state": "shown"}
     assert outcome["failed"] and not outcome["rolled_back"] and outcome["changed"]
-    assert "failed: Permission denied; the host puts the previous" in outcome["msg"]
-    assert "by itself within 120 seconds (Connection refused)" in outcome["msg"]
+    assert outcome["msg"].endswith(
+        "failed: Permission denied; the host puts the previous configuration back by itself within 120 seconds "
+        "(not rolled back yet)"
+    )
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[GONE], [{"failed": True, "msg": "refused"}, GONE], [{"failed": True, "msg": "x"}, {"outcome": "unknown"}]],
+)
+def test_of_a_host_that_cannot_be_asked_both_possibilities_are_told(answers: list[t.Any]) -> None:
+    """Nobody promises a rollback that a commit, whose answer got lost, has made impossible."""
+    outcome = Played(ARMED, NO, NO, NO, *answers).play()
+    assert outcome["failed"] and not outcome["rolled_back"] and outcome["changed"]
+    assert "back by itself within 120 seconds, unless a commit got through" in outcome["msg"]
+
+
+@pytest.mark.parametrize("lost", [[GONE, GONE, GONE], [{"failed": True, "msg": "MODULE FAILURE"}]])
+def test_a_commit_whose_answer_got_lost_is_a_success_with_a_warning(lost: list[t.Any]) -> None:
+    refused = {"failed": True, "msg": "run x was committed already"}
+    first = {**ARMED, "warnings": ["from the host"]}
+    outcome = Played(first, *lost, refused, {"outcome": "committed"}).play()
+    assert not outcome.get("failed") and outcome["changed"] and outcome["verified"] == "commit, as the host shows it"
+    assert "rolled_back" not in outcome and outcome["warnings"][0] == "from the host"
+    assert "whose answer got lost (a new login with the new configuration failed: " in outcome["warnings"][1]
+
+
+def test_a_first_step_whose_commit_lost_its_answer_goes_on_to_the_second() -> None:
+    refused = {"failed": True, "msg": "run x was committed already"}
+    action = Played(FIRST, GONE, GONE, GONE, refused, {"outcome": "committed"}, SECOND, DONE, port=2222)
+    assert action.play()["ports"] == [2222]
+    assert action.asked[4:] == ["rolled_back old", "shown old", "harden new 2222", "committed new 2222"]
+
+
+def test_where_the_old_connection_is_gone_a_new_login_by_the_new_port_rolls_back() -> None:
+    action = Played(FIRST, NO, NO, NO, GONE, BACK, port=2222)
+    outcome = action.play()
+    assert action.asked[4:] == ["rolled_back old", "rolled_back new 2222"]
+    assert outcome["rolled_back"] and not outcome["changed"]
 
 
 def test_a_commit_that_the_host_refuses_is_not_tried_again(slept: list[float]) -> None:
@@ -129,6 +168,16 @@ def test_the_second_step_failing_is_a_change_all_the_same_for_the_first_stays() 
     assert outcome["failed"] and outcome["rolled_back"] and outcome["changed"]
     refused = Played(FIRST, DONE, {"failed": True, "msg": "refused"}, port=2222).play()
     assert refused["failed"] and refused["changed"] and refused["diff"] == [{"after": "both"}]
+
+
+def test_the_second_step_goes_back_over_the_tasks_own_connection_which_may_be_open_still() -> None:
+    """The new port just refused three logins; a session that was open before goes on, whatever sshd listens on."""
+    action = Played(FIRST, DONE, SECOND, NO, NO, NO, BACK, port=2222)
+    action.play()
+    assert action.asked[3:] == ["committed new 2222"] * 3 + ["rolled_back old"]
+    action = Played(FIRST, DONE, SECOND, NO, NO, NO, GONE, BACK, port=2222)
+    assert action.play()["rolled_back"]
+    assert action.asked[6:] == ["rolled_back old", "rolled_back new 2222"]
 
 
 def test_a_second_step_that_cannot_begin_does_not_hide_the_first_ones_change() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._detect import files, fit
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import host as ssh_host
 
 
 class Journal:
@@ -98,3 +99,56 @@ def test_files_as_fail2ban_looks_for_them(tmp_path: Path) -> None:
     (tmp_path / "a.log").touch()
     (tmp_path / "dangling.log").symlink_to(tmp_path / "gone")
     assert files(["%s/*.log tail" % tmp_path, "%s/a.log" % tmp_path]) == ["%s/a.log" % tmp_path]
+
+
+class Daemon:
+    """sshd with its files or its socket, or not there; systemd says which."""
+
+    def __init__(self, *, socket: str = "", addresses: str = "", there: bool = True) -> None:
+        self.socket, self.addresses, self.there = socket, addresses, there
+
+    def run(self, argv: list[str]) -> tuple[int, str, str]:
+        if argv[0] == "systemctl":
+            unit = "Id=ssh.socket\nLoadState=loaded\nActiveState=active\n" if self.socket else ""
+            return 0, unit + "".join("Listen=%s (Stream)\n" % text for text in self.socket.split()), ""
+        assert argv[:2] == ["/usr/sbin/sshd", "-T"]
+        if not self.addresses:
+            return 255, "", "bad line"
+        return 0, "port 22\n" + "".join("listenaddress %s\n" % text for text in self.addresses.split()), ""
+
+    def find(self, name: str) -> str | None:
+        return "/usr/sbin/" + name if self.there else None
+
+
+@pytest.fixture
+def with_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_host.shutil, "which", lambda name, **_path: "/usr/bin/" + name)
+    monkeypatch.setattr(ssh_host, "prepare_privsep_directory", lambda: None)
+
+
+@pytest.mark.usefixtures("with_systemd")
+@pytest.mark.parametrize(
+    ("daemon", "ports"),
+    [
+        (Daemon(addresses="[::]:2200 0.0.0.0:2200 192.0.2.1:22"), ["80", "22", "2200"]),
+        (Daemon(socket="[::]:2222 0.0.0.0:2222", addresses="0.0.0.0:22"), ["80", "2222"]),  # the socket listens
+        (Daemon(socket="[::]:2222 0.0.0.0:2222"), ["80", "2222"]),  # sshd's files may be broken meanwhile
+        (Daemon(there=False), ["80", "22"]),
+    ],
+)
+def test_a47_eh13_a_port_that_only_the_host_knows(daemon: Daemon, ports: list[str]) -> None:
+    """A47, EH13: bans count where sshd really listens, by its files or by its socket."""
+    [wanted], _left_out = fit([{"name": "a", "port": ["80", "sshd", "80"]}], run=daemon.run, find=daemon.find)
+    assert wanted["port"] == ports
+
+
+@pytest.mark.usefixtures("with_systemd")
+def test_an_sshd_that_does_not_tell_its_ports_is_an_error_where_it_is_asked() -> None:
+    def of(jail: dict[str, Any]) -> dict[str, Any]:
+        [wanted], _left_out = fit([{"name": "a", **jail}], run=Daemon().run, find=Daemon().find)
+        return wanted
+
+    with pytest.raises(StockadeError, match="jail 'a': cannot tell on which ports sshd listens, .*: .*bad line"):
+        of({"port": ["sshd"]})
+    assert of({"port": ["22", "ssh"]})["port"] == ["22", "ssh"]
+    assert of({"port": ["sshd"], "enabled": False}) == {"name": "a", "enabled": False}

@@ -8,10 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the lab of the tests of an armed change
+if TYPE_CHECKING:
+    from portlab import Made
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the labs
 
 DATA = Path(__file__).resolve().parents[4] / "data" / "ssh"
 
@@ -24,3 +28,14 @@ def recorded() -> Callable[[str, str], str]:
         return (DATA / distribution / name).read_text(encoding="utf-8")
 
     return read
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Makes a host with the files or the socket that a test wants."""
+    from portlab import PortLab
+
+    def made(**arguments: Any) -> PortLab:
+        return PortLab(tmp_path, monkeypatch, **arguments)
+
+    return made

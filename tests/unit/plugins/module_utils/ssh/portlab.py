@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh import config, files, host, ports
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import config, files, host, planned, ports
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Unit
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.plan import Wish
 
 MARK = b"#stockade-ssh# "
+SOCKET = ("0.0.0.0:22", "[::]:22")  # what the distribution's listens on
+NOBODY = host.Listener("none", None, None)
 SERVICE = host.Listener("service", Unit("ssh.service", loaded=True, active=True, pid=1, listen=()), None)
 # As sshd reads a line: up to the newline, keyword in any case, value bare or in quotes, a comment behind it.
 _SAID = re.compile(rb'^[ \t]*(port|listenaddress)(?:[ \t]*=[ \t]*|[ \t]+)"?([^"\s#]+)"?[ \t\r\f]*(?:#.*)?$', re.I)
@@ -32,6 +36,9 @@ class PortLab:
         socket: tuple[str, ...] = (),
     ) -> None:
         self.place, self._socket = place, socket
+        self.written: set[files.Write] = set()  # by the last step
+        self.foreseen: set[files.Write] = set()  # what a second one would write
+        self.stopped = False  # neither service nor socket is active
         self.main, self.drops = place / "sshd_config", place / "sshd_config.d"
         self.ours = self.drops / "00-stockade.conf"
         self.socket_dropin = place / "ssh.socket.d" / "zz-stockade.conf"
@@ -40,7 +47,7 @@ class PortLab:
         self.main.write_bytes(b"Include sshd_config.d/*.conf\n" + main)
         for name, content in (dropins or {}).items():
             (self.drops / name).write_bytes(content)
-        for module in (config, ports):
+        for module in (config, planned, ports):
             patch.setattr(module, "DROPIN", str(self.ours))
         patch.setattr(ports, "_SOCKET_DROPIN", str(place / "{}.d" / "zz-stockade.conf"))
         patch.setattr(ports, "GENERATOR", str(self.generator))
@@ -58,6 +65,8 @@ class PortLab:
 
     @property
     def listener(self) -> host.Listener:
+        if self.stopped:
+            return NOBODY
         if not self._socket:
             return SERVICE
         listen = self._socket
@@ -93,11 +102,16 @@ class PortLab:
 
     def step(self, wanted: int | None = None, *, absent: bool = False) -> tuple[ports.Listening, bool]:
         """One step, put in place as the module does; the plan, and whether there was anything to write."""
-        planned = self.plan(wanted, absent=absent)
+        plan = self.plan(wanted, absent=absent)
         before = files.content(str(self.ours))
-        after = ((before or b"") if planned.more else None) if absent else b"# ours\nUseDNS no\n"
-        after = ports.with_ports(after, planned.own) if after is not None else None
-        writes = (*planned.writes, files.Write(str(self.ours), before, after))
+        after = ((before or b"") if plan.more else None) if absent else b"# ours\nUseDNS no\n"
+        after = ports.with_ports(after, plan.own) if after is not None else None
+        writes = (*plan.writes, files.Write(str(self.ours), before, after))
+        self.written = {write for write in writes if write.before != write.after}
+        if plan.more:
+            wish = Wish(state="absent" if absent else "present", port=wanted)
+            tree = config.load(str(self.main))
+            self.foreseen = {*planned.second_step(wish, tree, self.listener, writes, plan, {})}
         for write in writes:
             assert files.content(write.path) == write.before, "a file is replaced that is not as it was read"
             if write.after is None:
@@ -105,4 +119,7 @@ class PortLab:
             else:
                 Path(write.path).parent.mkdir(exist_ok=True)
                 Path(write.path).write_bytes(write.after)
-        return planned, bool(planned.writes) or before != after
+        return plan, bool(plan.writes) or before != after
+
+
+Made = Callable[..., PortLab]

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import base64
+import os
+import pwd
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.access import 
     Proof,
     ways_in,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import find_account
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 
 CONNECTION = Connection("operator", "198.51.100.7", "203.0.113.1", "22")
@@ -161,3 +165,40 @@ def test_a_forced_command_that_this_run_came_through_is_no_obstacle() -> None:
     assert ways_in(values, account, CONNECTION, today=TODAY, proof=proof).usable == list(keys)
     assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof("SHA256:x", "wrap")).open
     assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof(keys[0].fingerprint, "other")).open
+
+
+def revoking(**more: object) -> str:
+    account = Account("operator", 1000, (), False, False, tuple(parse_authorized_keys(ED25519)), **more)
+    ways = ways_in(
+        {"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"]}, account, CONNECTION, today=TODAY
+    )
+    return "" if ways.open else "; ".join(ways.closed)
+
+
+def test_revoked_keys_count_no_more() -> None:
+    fingerprint = parse_authorized_keys(ED25519)[0].fingerprint
+    assert revoking(revoked=frozenset([fingerprint])).startswith("no usable authorized key: RevokedKeys names it")
+    assert revoking(revoked=frozenset(["SHA256:another"])) == ""
+
+
+def test_a_list_of_revoked_keys_that_cannot_be_read_refuses_all() -> None:
+    assert revoking(all_revoked="RevokedKeys /x cannot be read").startswith("RevokedKeys /x cannot be read")
+
+
+def test_what_the_host_knows_of_revoked_keys(tmp_path: Path) -> None:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    revoked = tmp_path / "revoked"
+
+    def known(value: str) -> Account:
+        return find_account(name, {"revokedkeys": [value], "authorizedkeysfile": ["none"]})
+
+    assert known("none") == find_account(name, {"authorizedkeysfile": ["none"]})
+    assert (
+        known(str(revoked)).all_revoked
+        == f"RevokedKeys {revoked} cannot be read (No such file or directory), which refuses every key"
+    )
+    revoked.write_text("# gone\n" + ED25519 + " laptop\n")
+    assert known(str(revoked)).revoked == {parse_authorized_keys(ED25519)[0].fingerprint}
+    assert not known(str(revoked)).all_revoked
+    revoked.write_bytes(b"SSHKRL\n\x00" + bytes(40))
+    assert not known(str(revoked)).revoked and not known(str(revoked)).all_revoked

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from armedlab import Lab
 
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
 from ansible_collections.stockade.fleet.plugins.modules import ssh_change
 
 
@@ -32,7 +33,7 @@ def call(lab: Lab, state: str, run: str | None = None, *, check: bool = False) -
         check_mode = check
         run_command = staticmethod(lab.run)
         _diff = True
-        get_bin_path = None
+        get_bin_path = staticmethod(lambda _name: None)  # sshd was taken off the host
 
         def __init__(self, **options: Any) -> None:
             assert options["supports_check_mode"]
@@ -46,8 +47,9 @@ def call(lab: Lab, state: str, run: str | None = None, *, check: bool = False) -
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Ended):
         patch.setattr(ssh_change, "AnsibleModule", Module)
         patch.setattr(ssh_change, "Armed", lambda _run: lab.armed)
-        patch.setattr(ssh_change, "find_sshd", lambda _get: "/usr/sbin/sshd")
-        patch.setattr(ssh_change.Hardening, "shut_doors", lambda _self: [])
+        patch.setattr(ssh_change, "DIRECTORY", str(lab.state))
+        record = str(lab.state / "opened")
+        patch.setattr(ssh_change, "Doors", lambda run: Doors(run, record=record, find=lambda _name: None))
         ssh_change.main()
     return answer
 
@@ -99,3 +101,12 @@ def test_the_other_was_first(lab: Lab) -> None:
     lab.armed.commit("r2")
     assert call(lab, "rolled_back", "r2")["msg"] == "run r2 was committed already"
     assert call(lab, "rolled_back")["changed"] is False
+
+
+def test_removed_though_nobody_can_ask_sshd_where_it_listens(lab: Lab) -> None:
+    assert call(lab, "removed")["changed"] is False
+    lab.state.mkdir(exist_ok=True)
+    (lab.state / "opened").write_text("ufw 2222\n")
+    assert call(lab, "removed", check=True)["changed"] is True and lab.state.exists()
+    assert call(lab, "removed")["changed"] is True and not lab.state.exists()
+    assert call(lab, "removed")["changed"] is False

@@ -9,8 +9,10 @@ import json
 from pathlib import Path
 
 import pytest
+from portlab import NOBODY
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import doors, host
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
 
 WARNING = "a ruleset of nftables that drops by default may not let port 2222 in: the new login will tell"
@@ -28,6 +30,7 @@ class Site:
         self.ufw = ["ufw allow 22/tcp"]
         self.ufw_active = True
         self.firewalld: dict[str, set[str]] = {"now": set(), "permanent": set()}
+        self.services: set[str] = set()  # in the zone, now and permanently
         self.firewalld_running = True
         self.mode = "Enforcing"
         self.policy = {
@@ -62,6 +65,10 @@ class Site:
             return 0, "Status: {}\n".format("active" if self.ufw_active else "inactive"), ""
         if words == ["show", "added"]:
             return 0, "Added user rules (see 'ufw status' for running firewall):\n" + "\n".join(self.ufw) + "\n", ""
+        if words[:2] == ["app", "info"]:
+            ports = {"OpenSSH": "Port:\n  22/tcp\n", "Our SSH": "Ports:\n  53/udp\n  2200:2300/tcp\n  80,443\n"}
+            text = ports.get(words[2], "")
+            return (0, "Profile: {}\nTitle: x\n\n{}".format(words[2], text), "") if text else (1, "", "no profile\n")
         if words[0] == "delete":
             self.ufw = [rule for rule in self.ufw if not rule.startswith(" ".join(["ufw", *words[1:]]))]
             return 0, "Rule deleted\n", ""
@@ -79,6 +86,8 @@ class Site:
         zone, what = words[-2:]
         assert zone == "--zone=public"
         verb, port = what.split("=")
+        if verb == "--query-service":
+            return (0, "yes\n", "") if port in self.services else (1, "no\n", "")
         if verb == "--query-port":
             return (0, "yes\n", "") if port in ports else (1, "no\n", "")
         (ports.add if verb == "--add-port" else ports.remove)(port)
@@ -102,7 +111,7 @@ class Site:
 
     def changes(self) -> list[str]:
         """The commands so far that are no questions."""
-        questions = ("status", "show", "--state", "--get", "--query", "getenforce", "-l", "nft")
+        questions = ("status", "show", "app info", "--state", "--get", "--query", "getenforce", "-l", "nft")
         return [line for line in self.asked if not any(word in line for word in questions)]
 
     def recorded(self) -> list[str]:
@@ -192,6 +201,32 @@ def test_ufw_rule_for_something_else(tmp_path: Path, rule: str) -> None:
     assert site.doors.open([2222]) == ["ufw: allow 2222/tcp"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "port", "opened"),
+    [
+        ("allow OpenSSH", 22, False),
+        ("limit OpenSSH comment 'x'", 22, False),
+        ("allow from 10.0.0.0/8 to any app OpenSSH", 22, False),
+        ("allow in on eth0 to any app 'Our SSH'", 2222, False),
+        ("allow 'Our SSH'", 443, False),
+        ("allow 'Our SSH'", 53, True),
+        ("allow from 10.0.0.0/8 to any app OpenSSH", 2222, True),
+        ("allow Unknown", 22, True),
+    ],
+)
+def test_ufw_rule_by_the_name_of_a_profile(tmp_path: Path, rule: str, port: int, opened: bool) -> None:
+    site = Site(tmp_path, "ufw")
+    site.ufw = ["ufw " + rule]
+    assert site.doors.open([port]) == (["ufw: allow {}/tcp".format(port)] if opened else [])
+
+
+def test_ufw_shut_by_the_name_of_a_profile(tmp_path: Path) -> None:
+    site = Site(tmp_path, "ufw")
+    site.ufw = ["ufw deny 'Our SSH'"]
+    with pytest.raises(StockadeError, match="keeps port 2222 shut"):
+        site.doors.check([2222])
+
+
 @pytest.mark.parametrize("rule", ["deny 2222/tcp", "reject 2222", "deny 2000:3000/tcp comment 'no'"])
 def test_ufw_shut_by_the_site(tmp_path: Path, rule: str) -> None:
     """`ufw allow` would turn that rule into its contrary."""
@@ -236,6 +271,18 @@ def test_firewalld_half_opened_by_the_site(tmp_path: Path) -> None:
     assert site.doors.open([2222]) == ["firewalld: allow 2222/tcp in zone public (permanent)"]
     site.doors.close([])
     assert site.firewalld == {"now": {"2222/tcp"}, "permanent": set()}
+
+
+def test_firewalld_service_of_the_site(tmp_path: Path) -> None:
+    """Debian's and Fedora's zones let sshd in by its service, which is no port to firewalld."""
+    site = Site(tmp_path, "firewall-cmd")
+    site.services = {"ssh"}
+    assert site.doors.open([22]) == [] and site.recorded() == []
+    assert len(site.doors.open([2222])) == 2
+    site.services = set()
+    assert len(site.doors.open([22])) == 2
+    site.services = {"ssh"}  # what we opened is closed all the same
+    assert len(site.doors.close([2222])) == 2 and site.firewalld["now"] == {"2222/tcp"}
 
 
 def test_firewalld_stopped_meanwhile(tmp_path: Path) -> None:
@@ -457,9 +504,41 @@ def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
     assert site.changes() == []
 
 
+@pytest.mark.parametrize(("sshd", "left"), [("/usr/sbin/sshd", {"2222/tcp"}), (None, set())])
+def test_what_leads_to_no_sshd_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sshd: str | None, left: set[str]
+) -> None:
+    """Also where sshd was taken off the host: then nothing answers."""
+    site = Site(tmp_path, "firewall-cmd")
+    assert site.doors.close_unused("/usr/sbin/sshd") == [] and site.asked == []
+    site.doors.open([2222, 3333])
+    monkeypatch.setattr(host, "find_listener", lambda _run: NOBODY)
+    monkeypatch.setattr(host, "prepare_privsep_directory", lambda: None)
+    monkeypatch.setattr(host.Sshd, "effective", lambda _sshd, _path: {"port": ["22", "2222"]})
+    site.doors.close_unused(sshd)
+    assert site.firewalld == {"now": left, "permanent": left}
+
+
 def test_programs_gone(tmp_path: Path) -> None:
     """Their rules are gone with them."""
     site = Site(tmp_path, "ufw", "firewall-cmd")
     site.doors.open([2222])
     site.programs.clear()
     assert site.doors.close([]) == [] and site.recorded() == []
+
+
+def test_a40_which_firewall_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A40: the one in front of the others is named; tables of ours, and chains nobody goes through, are none."""
+    legacy = tmp_path / "ip_tables_names"
+    monkeypatch.setattr(doors, "_LEGACY", str(legacy))
+    assert Site(tmp_path).doors.firewalls() == []
+    site = Site(tmp_path, "ufw", "nft")
+    site.ruleset = json.dumps({"nftables": [chain()]})
+    assert site.doors.firewalls() == ["ufw"]
+    site.ufw_active = False
+    assert site.doors.firewalls() == ["nftables"]
+    site.ruleset = json.dumps({"nftables": [chain(table="stockade"), chain(hook="")]})
+    assert site.doors.firewalls() == []
+    legacy.write_text("filter\n")
+    assert site.doors.firewalls() == ["iptables"]
+    assert Site(tmp_path, "firewall-cmd").doors.firewalls() == ["firewalld"]

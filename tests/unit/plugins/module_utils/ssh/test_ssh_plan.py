@@ -27,37 +27,6 @@ ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNh root@host"
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 root@host"
 
 
-def lists(recorded: Recorded, distribution: str, profile: str) -> dict[str, list[str]]:
-    supported = {
-        keyword: parse.parse_algorithms(recorded(distribution, "ssh-Q-{}.txt".format(kind)))
-        for keyword, kind in profiles.QUERIES.items()
-    }
-    version = parse.parse_version(recorded(distribution, "sshd-V.txt"))
-    found = profiles.algorithms(profile=profile, version=version, supported=supported)
-    return {keyword: names.split(",") for keyword, names in found.items()}
-
-
-def test_modern_by_version(recorded: Recorded) -> None:
-    new, old = lists(recorded, "debian13", "modern"), lists(recorded, "debian12", "modern")
-    assert new["KexAlgorithms"][0] == "mlkem768x25519-sha256"
-    assert old["KexAlgorithms"] == new["KexAlgorithms"][1:]
-    assert new["MACs"][0] == "hmac-sha2-512-etm@openssh.com"
-    assert old["MACs"][0] == "hmac-sha2-256-etm@openssh.com"
-    assert not [name for names in new.values() for name in names if "nistp" in name or "sha1" in name]
-
-
-def test_intermediate_is_ssh_audits_policy_for_debian_12(recorded: Recorded) -> None:
-    assert lists(recorded, "debian12", "intermediate")["KexAlgorithms"] == [
-        "sntrup761x25519-sha512",
-        "sntrup761x25519-sha512@openssh.com",
-        "curve25519-sha256",
-        "curve25519-sha256@libssh.org",
-        "diffie-hellman-group16-sha512",
-        "diffie-hellman-group18-sha512",
-        "diffie-hellman-group-exchange-sha256",
-    ]
-
-
 def test_a_list_never_comes_out_empty() -> None:
     with pytest.raises(StockadeError, match="none of its MACs"):
         profiles.algorithms(profile="modern", version=V10, supported=SUPPORTED)

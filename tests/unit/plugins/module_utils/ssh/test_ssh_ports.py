@@ -5,27 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import types
 from typing import Any
 
 import pytest
-from portlab import MARK, SERVICE, PortLab
+from portlab import MARK, SERVICE, SOCKET, Made
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh import host, ports
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh import host, planned, ports
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Unit
-
-Made = Callable[..., PortLab]
-SOCKET = ("0.0.0.0:22", "[::]:22")
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    def made(**arguments: Any) -> PortLab:
-        return PortLab(tmp_path, monkeypatch, **arguments)
-
-    return made
 
 
 def test_a_move_has_both_ports_first_and_the_new_one_alone_after_the_login_there(lab: Made) -> None:
@@ -39,6 +27,17 @@ def test_a_move_has_both_ports_first_and_the_new_one_alone_after_the_login_there
     assert a_host.ours.read_bytes() == b"# ours\nUseDNS no\nPort 2222\n"
 
 
+def test_check_mode_shows_both_steps_and_a_run_each_by_itself(lab: Made) -> None:
+    a_host = lab(main=b"Port 22\n")
+    a_host.step(2222)
+    [first], both = a_host.written, a_host.foreseen
+    plan: Any = types.SimpleNamespace(writes=(first,), later=(*both,))
+    shown = planned.difference(plan, foresee=True)
+    assert [(one["after_header"], one["after"].count("\nPort ")) for one in shown[:1]] == [(str(a_host.ours), 1)]
+    assert [(one["after_header"], one["after"].count("# Port 22")) for one in shown[1:]] == [(str(a_host.main), 1)]
+    assert planned.difference(plan, foresee=False) == shown[:1]
+
+
 def test_the_same_port_again_writes_nothing(lab: Made) -> None:
     a_host = lab(main=b"Port 22\n")
     a_host.step(2222)
@@ -50,15 +49,15 @@ def test_the_same_port_again_writes_nothing(lab: Made) -> None:
 def test_a_move_that_was_cut_off_after_its_first_step_goes_on(lab: Made) -> None:
     a_host = lab()
     a_host.step(2222)
-    planned, _changed = a_host.step(2222)
-    assert not planned.more and a_host.answering() == {2222}
+    plan, _changed = a_host.step(2222)
+    assert not plan.more and a_host.answering() == {2222}
 
 
 def test_a_change_of_mind_between_the_steps_leaves_only_the_last_port(lab: Made) -> None:
     a_host = lab()
     a_host.step(2222)
-    planned, _changed = a_host.step(3333)
-    assert planned.ports == (22, 2222, 3333) and planned.login == 3333
+    plan, _changed = a_host.step(3333)
+    assert plan.ports == (22, 2222, 3333) and plan.login == 3333
     a_host.step(3333)
     assert a_host.answering() == {3333}
 
@@ -66,8 +65,8 @@ def test_a_change_of_mind_between_the_steps_leaves_only_the_last_port(lab: Made)
 @pytest.mark.parametrize("socket", [(), SOCKET])
 def test_no_port_asked_keeps_what_is_there(lab: Made, socket: tuple[str, ...]) -> None:
     a_host = lab(main=b"Port 2200\n", socket=socket)
-    planned, _changed = a_host.step()
-    assert (planned.own, planned.writes, planned.login, planned.more) == ((), (), None, False)
+    plan, _changed = a_host.step()
+    assert (plan.own, plan.writes, plan.login, plan.more) == ((), (), None, False)
     a_host.step(2222)
     a_host.step(2222)
     kept, changed = a_host.step()
@@ -88,11 +87,23 @@ def test_absent_goes_back_in_two_steps(lab: Made) -> None:
     assert not changed and not third.more
 
 
+def test_absent_where_nobody_listens_is_one_step(lab: Made) -> None:
+    """Nobody could log in in between, so there is nothing to prove."""
+    a_host = lab(main=b"Port 2200\n")
+    a_host.step(2222)
+    a_host.step(2222)
+    a_host.stopped = True
+    plan, _changed = a_host.step(absent=True)
+    assert (plan.ports, plan.login, plan.more) == ((2200,), None, False)
+    assert a_host.answering() == {2200} and not a_host.ours.exists()
+    assert not a_host.step(absent=True)[1]
+
+
 def test_absent_where_no_port_is_ours_moves_nobody(lab: Made) -> None:
     a_host = lab(main=b"Port 2200\n")
     a_host.step()
-    planned, _changed = a_host.step(absent=True)
-    assert (planned.ports, planned.login, planned.more, planned.writes) == ((2200,), None, False, ())
+    plan, _changed = a_host.step(absent=True)
+    assert (plan.ports, plan.login, plan.more, plan.writes) == ((2200,), None, False, ())
 
 
 @pytest.mark.parametrize(
@@ -158,8 +169,8 @@ def test_a_marked_line_comes_back_without_a_jump_though_the_dropin_was_removed_b
     a_host.step(2222)
     a_host.step(2222)
     a_host.ours.unlink()
-    planned, _changed = a_host.step(absent=True)
-    assert set(planned.ports) == a_host.answering()
+    plan, _changed = a_host.step(absent=True)
+    assert set(plan.ports) == a_host.answering()
     assert a_host.answering() & {22}
 
 

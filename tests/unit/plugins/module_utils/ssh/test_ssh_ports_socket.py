@@ -6,25 +6,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from portlab import PortLab
+from portlab import SOCKET, Made
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-
-Made = Callable[..., PortLab]
-SOCKET = ("0.0.0.0:22", "[::]:22")
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    def made(**arguments: Any) -> PortLab:
-        return PortLab(tmp_path, monkeypatch, **arguments)
-
-    return made
 
 
 def without_ipv6(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
@@ -37,6 +23,7 @@ def without_ipv6(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
 def test_a_socket_is_moved_by_a_dropin_of_its_own_that_lists_every_address(
     lab: Made, monkeypatch: pytest.MonkeyPatch, ipv6: bool
 ) -> None:
+    """A44: what stood there is reset first, and IPv4 and IPv6 have a line each."""
     without_ipv6(monkeypatch, there=ipv6)
     a_host = lab(socket=SOCKET)
     planned, _changed = a_host.step(2222)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-from portlab import PortLab
+from portlab import SOCKET, PortLab
 
 set_hypothesis_home_dir(Path(__file__).resolve().parents[5] / "build" / "hypothesis")
 ABSENT = 0
@@ -22,7 +22,6 @@ LINES = st.lists(
 )
 # What is asked, and whether the controller lives on after the first step.
 WISHES = st.lists(st.tuples(st.sampled_from([22, 2222, 3333, None, ABSENT]), st.booleans()), min_size=1, max_size=5)
-UNIT = ("0.0.0.0:22", "[::]:22")
 
 
 def kept(lab: PortLab, wanted: int | None) -> bool:
@@ -43,7 +42,9 @@ def campaign(lab: PortLab, wishes: list[tuple[int | None, bool]]) -> None:
     for wanted, lives in wishes:
         at_first = lab.answering()
         if kept(lab, wanted) and lives:
+            foreseen = lab.foreseen
             assert not kept(lab, wanted), "a third step"
+            assert foreseen == lab.written, "check mode foretells something else"
         elif not lives:
             continue
         if wanted == ABSENT:
@@ -69,7 +70,7 @@ def test_a_service(main: list[str], dropin: list[str], wishes: list[tuple[int | 
 @example(wishes=[(2222, True), (3333, False), (ABSENT, True)], generated=False)
 def test_a_socket(wishes: list[tuple[int | None, bool]], generated: bool) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        lab = PortLab(Path(place), patch, socket=UNIT)
+        lab = PortLab(Path(place), patch, socket=SOCKET)
         if generated:
             lab.generator.touch()
         campaign(lab, wishes)

@@ -86,6 +86,15 @@ def test_e15_eh21_the_order_is_that_of_ssh_audits_policy(
     assert profiles.HOST_KEY_KINDS[profile] == ("ed25519", "rsa")
 
 
+def test_modern_by_version(recorded: Recorded) -> None:
+    new, old = lists(recorded, "debian13", "modern"), lists(recorded, "debian12", "modern")
+    assert new["KexAlgorithms"][0] == "mlkem768x25519-sha256"
+    assert old["KexAlgorithms"] == new["KexAlgorithms"][1:]
+    assert new["MACs"][0] == "hmac-sha2-512-etm@openssh.com"
+    assert old["MACs"][0] == "hmac-sha2-256-etm@openssh.com"
+    assert not [name for names in new.values() for name in names if "nistp" in name or "sha1" in name]
+
+
 def test_ubuntu_24_has_an_order_of_its_own() -> None:
     every = {keyword: [*names, *HOST_KEYS] for keyword, names in UBUNTU_24_VERSION_2.items()}
     every["HostKeyAlgorithms"] = HOST_KEYS
