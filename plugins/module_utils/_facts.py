@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils import _facts_jails
+from ansible_collections.stockade.fleet.plugins.module_utils import _facts_history, _facts_jails
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_bans import newest_first, summarise
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_services import Run, services
@@ -36,6 +36,8 @@ Rows = t.List[t.Dict[str, t.Any]]
 def gather(
     *,
     limit: int,
+    since: int,
+    brief: bool,
     run: Run,
     systemctl: str | None,
     now: int,
@@ -43,18 +45,22 @@ def gather(
     warden: WardenClient,
     fail2ban: Fail2banClient,
     watcher_status: str = STATUS,
+    database: str = _facts_history.DATABASE,
 ) -> Facts:
     """The facts of this host.
 
-    ``limit`` is the number of bans returned, ``now`` the epoch second, ``host`` the name bans of fail2ban get as their
-    origin, ``systemctl`` the path of that command or None where there is none. Nothing is changed. Absent parts are
-    named with the reason, they are no error.
+    ``limit`` is the number of bans returned, ``since`` the epoch second from which on bans count as history, ``brief``
+    whether figures are enough, ``now`` the epoch second, ``host`` the name bans of fail2ban get as their origin,
+    ``systemctl`` the path of that command or None where there is none, ``database`` where fail2ban keeps its own unless
+    it says otherwise. Nothing is changed. Absent parts are named with the reason, they are no error.
     """
+    limit = 0 if brief else limit
     units = services(run=run, systemctl=systemctl)
     warden_facts, rows, total, whitelist = _warden(warden, units, rows_wanted=max(limit, SUMMARY_ROWS))
     known = {row["network"] for row in rows}
     alone = not warden_facts["available"]
-    fail2ban_facts, jails, jail_rows = _fail2ban(fail2ban, host=host, known=known, alone=alone)
+    fail2ban_facts, jails, jail_rows = _fail2ban(fail2ban, host=host, known=known, alone=alone, database=database)
+    path = fail2ban_facts["database"]
     rows = newest_first(rows + jail_rows)
     total += len(jail_rows)
     return {
@@ -63,10 +69,11 @@ def gather(
         "bans": _compact(rows[:limit]),
         "truncated": total > len(rows[:limit]),
         "summary": summarise(rows, total=total, now=now),
+        "history": _facts_history.of_fail2ban(path, since) if alone else _facts_history.of_warden(warden, since),
         "warden": warden_facts,
         "fail2ban": fail2ban_facts,
-        "jails": jails,
-        "whitelist": _compact(whitelist),
+        "jails": [{**jail, "banned": []} for jail in jails] if brief else jails,
+        "whitelist": _compact([] if brief else whitelist),
         "services": units,
         "watcher": read_status(watcher_status),
     }
@@ -87,7 +94,7 @@ def _warden(client: WardenClient, units: Rows, *, rows_wanted: int) -> tuple[Fac
             return facts, [], 0, []
     try:
         facts["status"] = client.call("status")
-        answer = client.call("bans", limit=rows_wanted)
+        answer = client.call("bans", limit=rows_wanted, packets=True)
         entries = client.call("whitelist").get("entries", [])
     except WardenAbsent as e:
         facts["installed"], facts["reason"] = False, str(e)
@@ -100,15 +107,19 @@ def _warden(client: WardenClient, units: Rows, *, rows_wanted: int) -> tuple[Fac
     return facts, [], 0, []
 
 
-def _fail2ban(client: Fail2banClient, *, host: str, known: set[str], alone: bool) -> tuple[Facts, Rows, Rows]:
+def _fail2ban(
+    client: Fail2banClient, *, host: str, known: set[str], alone: bool, database: str
+) -> tuple[Facts, Rows, Rows]:
     """Facts about fail2ban, its jails, and the bans that only fail2ban holds."""
     facts: Facts = {"available": False, "reason": "", "version": ""}
+    jails, rows = [], []
     try:
         summary = client.summary()
         rows = _facts_jails.bans(client, summary["jails"], host=host, known=known, alone=alone)
+        jails = [_facts_jails.brief(jail) for jail in summary["jails"]]
+        facts["available"], facts["version"] = True, summary["version"]
     except StockadeError as e:
         # Nobody answers: absent. It answers nonsense or refuses: the reason says so, the other facts are still right.
         facts["reason"] = str(e) if isinstance(e, Fail2banUnavailable) else "fail2ban is of no use here: %s" % e
-        return facts, [], []
-    facts["available"], facts["version"] = True, summary["version"]
-    return facts, [_facts_jails.brief(jail) for jail in summary["jails"]], rows
+    path, problem = _facts_history.database(client, running=facts["available"], default=database)
+    return {**facts, "database": path, "database_problem": problem}, jails, rows

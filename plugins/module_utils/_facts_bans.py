@@ -37,6 +37,7 @@ def summarise(rows: list[Row], *, total: int, now: int) -> Row:
         "timed": len(timed),
         "expiring_1h": sum(1 for expires_at in timed if expires_at - now <= SOON),
         "by_source": dict(sorted(sources.items(), key=lambda item: (-item[1], item[0]))),
+        "packets": sum(row.get("packets") or 0 for row in rows),
         "newest": max((row["banned_at"] for row in rows), default=None),
         "oldest": min((row["banned_at"] for row in rows), default=None),
         "complete": total <= len(rows),

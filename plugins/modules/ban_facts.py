@@ -31,6 +31,19 @@ options:
         are missing.
     type: int
     default: 1000
+  since:
+    description:
+      - How far back RV(ansible_facts.stockade.history) goes, in minutes (V(m)), hours (V(h)), days (V(d)) or weeks
+        (V(w)), such as V(24h). The agent remembers 90 days, fail2ban one unless it is told otherwise.
+    type: str
+    default: 7d
+  detail:
+    description:
+      - With V(summary), neither bans nor whitelist nor the addresses of jails are returned, only figures and states.
+        That is enough for an audit, and for a fleet of thousands.
+    type: str
+    choices: [full, summary]
+    default: full
 seealso:
   - plugin: stockade.fleet.merge_bans
     plugin_type: filter
@@ -114,6 +127,12 @@ ansible_facts:
               type: dict
               returned: always
               sample: {"watcher/requests": 12, "list/permanent": 3}
+            packets:
+              description:
+                - How many packets the kernel dropped because of the 1,000 newest bans, since each was last set. 0 where
+                  nobody counts.
+              type: int
+              returned: always
             newest:
               description: When the newest ban was decided, in seconds since 1970; null without bans.
               type: int
@@ -128,6 +147,63 @@ ansible_facts:
                   the newest of them.
               type: bool
               returned: always
+        history:
+          description:
+            - What was banned since O(since), whether it still holds or not. Each ban counts once, also if it was
+              renewed; what fail2ban restores after a start and takes back at a stop counts not at all.
+            - On a host with an agent it is the warden's, else that of fail2ban's database.
+          type: dict
+          returned: always
+          contains:
+            available:
+              description: Whether there is a history.
+              type: bool
+              returned: always
+            reason:
+              description: Why not, else empty.
+              type: str
+              returned: always
+            by:
+              description: Who remembers it, V(warden) or V(fail2ban), else empty.
+              type: str
+              returned: always
+            since:
+              description: From when on bans count, in seconds since 1970.
+              type: int
+              returned: when there is a history
+            bans:
+              description: How many bans were decided.
+              type: int
+              returned: when there is a history
+            networks:
+              description: How many different networks they name.
+              type: int
+              returned: when there is a history
+            by_hour:
+              description:
+                - The start of an hour, in seconds since 1970, to the number of bans. Hours without any are left out.
+              type: dict
+              returned: when there is a history
+              sample: {"1795168800": 12, "1795172400": 3}
+            by_source:
+              description: How many bans each source decided. Lists are not among them.
+              type: dict
+              returned: when there is a history
+              sample: {"watcher/requests": 12, "fail2ban/sshd": 3}
+            repeaters:
+              description: How many networks were banned more than once, not counting bans that somebody lifted.
+              type: int
+              returned: when there is a history
+            repeated:
+              description: The 50 of them that came most often.
+              type: list
+              elements: dict
+              returned: when there is a history
+              sample: [{network: 203.0.113.9, bans: 4}]
+            complete:
+              description: Whether all bans are in the figures, or only the newest 50,000.
+              type: bool
+              returned: when there is a history
         warden:
           description:
             - C(installed), C(available) (it answered), C(reason) if it did not, and C(status) as the warden gives it,
@@ -135,10 +211,18 @@ ansible_facts:
           type: dict
           returned: always
         fail2ban:
-          description: C(available), C(reason) if it is not, and C(version).
+          description:
+            - C(available), C(reason) if it is not, and C(version).
+            - C(database) is the file in which it remembers bans (null if it keeps none), C(database_problem) what is
+              wrong with that file, else empty.
           type: dict
           returned: always
-          sample: {"available": true, "reason": "", "version": "1.1.0"}
+          sample:
+            available: true
+            reason: ""
+            version: 1.1.0
+            database: /var/lib/fail2ban/fail2ban.sqlite3
+            database_problem: ""
         jails:
           description:
             - The running jails with C(name), C(currently_failed), C(total_failed), C(currently_banned),
@@ -189,25 +273,34 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._facts import gather
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_history import seconds_of
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import Fail2banClient
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient, require_root
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"limit": {"type": "int", "default": 1000}},
+        argument_spec={
+            "limit": {"type": "int", "default": 1000},
+            "since": {"type": "str", "default": "7d"},
+            "detail": {"type": "str", "default": "full", "choices": ["full", "summary"]},
+        },
         supports_check_mode=True,
     )
     limit = module.params["limit"]
     if limit < 0:
         module.fail_json(msg="cannot return %d bans: limit counts from 0" % limit)
+    now = int(time.time())
     try:
+        since = now - seconds_of(module.params["since"])
         require_root()
         facts = gather(
             limit=limit,
+            since=since,
+            brief=module.params["detail"] == "summary",
             run=module.run_command,
             systemctl=module.get_bin_path("systemctl"),
-            now=int(time.time()),
+            now=now,
             host=socket.gethostname(),
             warden=WardenClient(),
             fail2ban=Fail2banClient(),

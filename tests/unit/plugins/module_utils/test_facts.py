@@ -54,6 +54,8 @@ class Warden:
         if op == "bans":
             shown = newest_first(self.rows)[: fields["limit"]]
             return {"bans": shown, "total": len(self.rows), "truncated": len(shown) < len(self.rows)}
+        if op == "history":
+            return {"since": fields["since"], "bans": len(self.rows), "by_hour": {}}
         if op == "whitelist":
             return {"entries": [{"network": "192.0.2.1", "comment": "", "list": "operator", "expires_at": None}]}
         return {"state": "enforcing", "bans": len(self.rows), "problems": []}
@@ -77,8 +79,10 @@ class Fail2ban:
             ],
         }
 
-    def call(self, command: list[str]) -> list[str]:
+    def call(self, command: list[str]) -> Any:
         assert self.jails is not None
+        if command == ["get", "dbfile"]:
+            return "/nonexistent/fail2ban.sqlite3"
         _get, jail, what = command[:3]
         if jail == self.gone:
             raise Fail2banRefused("no such jail", kind="UnknownJailException")
@@ -88,9 +92,13 @@ class Fail2ban:
         return [f"{address} \t2026-11-20 11:13:29 + 600 = 2026-11-20 11:23:29" for address in addresses]
 
 
-def gather(warden: Warden, fail2ban: Fail2ban, *, limit: int = 1000, systemd: str = "") -> dict[str, Any]:
+def gather(
+    warden: Warden, fail2ban: Fail2ban, *, limit: int = 1000, systemd: str = "", brief: bool = False
+) -> dict[str, Any]:
     return _facts.gather(
         limit=limit,
+        since=NOW - 86400,
+        brief=brief,
         run=lambda argv: (0, systemd, ""),
         systemctl="/usr/bin/systemctl" if systemd else None,
         now=NOW,
@@ -98,6 +106,7 @@ def gather(warden: Warden, fail2ban: Fail2ban, *, limit: int = 1000, systemd: st
         warden=warden,  # type: ignore[arg-type]
         fail2ban=fail2ban,  # type: ignore[arg-type]
         watcher_status="/nonexistent/status.json",
+        database="/nonexistent/fail2ban.sqlite3",
     )
 
 
@@ -106,7 +115,21 @@ def test_host_with_agent_and_fail2ban() -> None:
     facts = gather(Warden(rows), Fail2ban({"sshd": (["203.0.113.2"], "stockade")}))
     assert [ban["network"] for ban in json.loads(facts["bans"])] == ["203.0.113.2", "203.0.113.1"]
     assert facts["summary"]["by_source"] == {"fail2ban/sshd": 1, "operator": 1}
-    assert facts["warden"]["available"] and facts["fail2ban"] == {"available": True, "reason": "", "version": "1.1.0"}
+    assert facts["warden"]["available"] and facts["fail2ban"] == {
+        "available": True,
+        "reason": "",
+        "version": "1.1.0",
+        "database": "/nonexistent/fail2ban.sqlite3",
+        "database_problem": "",
+    }
+    assert facts["history"] == {
+        "available": True,
+        "reason": "",
+        "by": "warden",
+        "since": NOW - 86400,
+        "bans": 2,
+        "by_hour": {},
+    }
     assert facts["jails"] == [
         {
             "name": "sshd",
@@ -313,3 +336,10 @@ def test_status_that_is_too_long(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     path.write_bytes(b" " * (MAX_BYTES + 1))
     assert f"at most {MAX_BYTES} bytes" in read_status(str(path))["reason"]
+
+
+def test_figures_alone() -> None:
+    rows = [row("203.0.113.1", at=NOW - 50)]
+    facts = gather(Warden(rows), Fail2ban({"sshd": (["203.0.113.2"], "stockade")}), brief=True)
+    assert (facts["bans"], facts["whitelist"], facts["jails"][0]["banned"]) == ("[]", "[]", [])
+    assert facts["truncated"] and facts["summary"]["bans"] == 1 and facts["jails"][0]["currently_banned"] == 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stockade import protocol
 
-READS = frozenset({"status", "bans", "why", "whitelist"})
+READS = frozenset({"status", "bans", "why", "history", "whitelist"})
 FOLLOWS = frozenset({"status", "changes"})
 SERVICE_CHANGES = frozenset({"ban", "unban"})
 ALARMS = frozenset({"alarm"})

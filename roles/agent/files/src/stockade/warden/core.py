@@ -26,7 +26,7 @@ from stockade.warden.requests import Request
 
 Answer = dict[str, Any]
 # Also with the registry of a newer agent.
-ALWAYS = frozenset({"status", "bans", "why", "whitelist", "changes", "release", "resume"})
+ALWAYS = frozenset({"status", "bans", "why", "history", "whitelist", "changes", "release", "resume"})
 
 
 class Warden:
@@ -65,6 +65,7 @@ class Warden:
             "status": queries.status,
             "bans": queries.bans,
             "why": queries.why,
+            "history": queries.history,
             "whitelist": queries.whitelist,
             "changes": queries.changes,
             "ban": changes.ban,

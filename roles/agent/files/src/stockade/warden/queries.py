@@ -1,7 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations that only look: status, bans, why, whitelist, changes."""
+"""The operations that only look: status, bans, why, history, whitelist, changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import time
 
 from stockade import __version__
 from stockade.warden.callers import Caller
+from stockade.warden.decided import figures
 from stockade.warden.enforcement import Enforcement
 from stockade.warden.execution import Answer, Execution
 from stockade.warden.requests import Request
 
 PAST_SHOWN = 20
+PACKETS_SHOWN = 1000
 SHED_SHOWN_SECONDS = 86400
 
 
@@ -61,7 +63,12 @@ class Queries:
         counts = self._registry.counts(now)
         total = sum(counts.values()) if request.source is None else counts.get(request.source, 0)
         found = self._registry.newest(now, limit, request.source)
-        return {"bans": [ban.wire() for ban in found], "total": total, "truncated": total > len(found)}
+        rows = [ban.wire() for ban in found]
+        if request.packets:  # each is asked of the kernel by itself
+            counts_of = self._enforcement.packets({ban.network for ban in found[:PACKETS_SHOWN]})
+            for row, ban in zip(rows[:PACKETS_SHOWN], found, strict=False):
+                row["packets"] = counts_of.get(ban.network)
+        return {"bans": rows, "total": total, "truncated": total > len(found)}
 
     def why(self, caller: Caller, request: Request) -> Answer:
         """Everything that decides about one network: what bans it, what lets it through, what was."""
@@ -81,6 +88,12 @@ class Queries:
             "bans": [{**ban.wire(), "packets": packets.get(ban.network)} for ban in bans],
             "history": [ended.wire() for ended in self._registry.past(now, network, PAST_SHOWN)],
         }
+
+    def history(self, caller: Caller, request: Request) -> Answer:
+        """Figures over the bans that were decided since a moment; `complete` is whether all of them are in."""
+        limit = min(request.limit, caller.max_rows)
+        found = self._registry.decided(request.since, limit)
+        return {**figures(found, request.since), "complete": len(found) < limit}
 
     def whitelist(self, caller: Caller, request: Request) -> Answer:
         """Whitelist entries, and what the host itself needs."""

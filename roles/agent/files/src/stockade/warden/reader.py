@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from stockade.addresses import Network
+from stockade.warden.decided import Decision
 from stockade.warden.rows import ALARM, Ban, Declaration, EndedBan, WhitelistEntry, key_of, network_of
 
 _FEW = 1000  # networks that are looked up one by one; for more, all are read at once
@@ -115,6 +116,20 @@ class Reader:
             " ORDER BY 8 DESC LIMIT ?"
         )
         return [EndedBan(as_ban(row), row[7], row[8]) for row in self._db.execute(query, (*keys, *keys, now, limit))]
+
+    def decided(self, since: int, limit: int) -> list[Decision]:
+        """At most `limit` of the bans that were decided since then, the newest first; lists are no decisions.
+
+        A ban that was renewed is one, with the time of its first.
+        """
+        query = (
+            f"SELECT key, source, banned_at, 0 FROM bans WHERE banned_at >= :since AND NOT {LISTED}"
+            " UNION ALL SELECT key, source, banned_at, ended_by <> 'expired' FROM history"
+            f" WHERE ended_at >= :since AND banned_at >= :since AND ended_by <> 'renewed' AND NOT {LISTED}"
+            " ORDER BY banned_at DESC LIMIT :limit"
+        )
+        rows = self._db.execute(query, {"since": since, "limit": limit})
+        return [Decision(key, source, at, bool(lifted)) for key, source, at, lifted in rows]
 
     def counts(self, now: int) -> dict[str, int]:
         """Live bans for each source."""

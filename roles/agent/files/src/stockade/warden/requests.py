@@ -24,8 +24,9 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _DIGEST = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _FIELDS: dict[str, frozenset[str]] = {
     "status": frozenset(),
-    "bans": frozenset({"limit", "covering", "source"}),
+    "bans": frozenset({"limit", "covering", "source", "packets"}),
     "why": frozenset({"address"}),
+    "history": frozenset({"since", "limit"}),
     "whitelist": frozenset(),
     "changes": frozenset({"after", "limit"}),
     "ban": frozenset({"bans", "force", "on_refused", "check"}),
@@ -83,8 +84,10 @@ class Request:
     prune: bool = False
     renew: bool = False
     everything: bool = False
+    packets: bool = False
     limit: int = 100
     after: int = 0
+    since: int = 0
     list_name: str = "operator"
     digest: str = ""
     asks_only: bool = False  # a digest without entries: is the list as it was declared by it?
@@ -124,8 +127,10 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         prune=_flag(message, "prune", default=permanent),
         renew=_flag(message, "renew"),
         everything=_flag(message, "all"),
+        packets=_flag(message, "packets"),
         limit=_number(message, "limit", default=100, most=MAX_ENTRIES),
         after=_number(message, "after", default=0, most=1 << 62),
+        since=_number(message, "since", default=0, most=1 << 40),
         list_name=_named(message, "list", _NAME) or "operator",
         digest=digest,
         asks_only=bool(digest) and "entries" not in message,
