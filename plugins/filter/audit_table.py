@@ -12,7 +12,7 @@ short_description: Show the findings of an audit on a terminal
 author:
   - stockade.fleet contributors (@stockade-fleet)
 description:
-  - Makes lines to read, host by host, the gravest finding first.
+  - Makes lines to read, host by host, the gravest finding first, with what is new, waived and gone.
 options:
   _input:
     description:
@@ -41,7 +41,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_audit import audit_lines
+from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_table import audit_lines
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_unsafe import foreign
 
 
