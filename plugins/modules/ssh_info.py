@@ -99,6 +99,13 @@ ssh:
       elements: int
       returned: success
       sample: [22]
+    firewalls:
+      description:
+        - What filters packets on this host beside stockade itself, V(ufw), V(firewalld), V(nftables) or V(iptables).
+      type: list
+      elements: str
+      returned: success
+      sample: [ufw]
     banner:
       description: What the running daemon says first; empty if nobody answered.
       type: str
@@ -157,9 +164,18 @@ ssh:
       description:
         - What sshd does to addresses that misbehave, C(PerSourcePenalties). V(known) is false before OpenSSH 9.8.
         - Times are seconds.
+        - V(penalised) names whom sshd turned away in the last ten minutes, by its lines in the journal; at most 100
+          addresses, last ones first, with the newest reason and the number of lines. sshd leaves lines out when there
+          are many, unless C(LogLevel) is V(VERBOSE), as the profiles of M(stockade.fleet.ssh_hardening) set it.
       type: dict
       returned: success
-      sample: {known: true, enabled: true, values: {authfail: 5, min: 15}, exempt: [192.0.2.1]}
+      sample:
+        known: true
+        enabled: true
+        values: {authfail: 5, min: 15}
+        exempt: [192.0.2.1]
+        penalised:
+          - {address: 203.0.113.9, reason: failed authentication, count: 3, last: "2027-01-31T10:00:00Z"}
     findings:
       description: What is weak, worst first.
       type: list

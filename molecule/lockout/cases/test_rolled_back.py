@@ -160,6 +160,7 @@ def test_the_privilege_separation_directory_is_missing(host: Host, record: Recor
 
 def test_without_sftp(host: Host, record: Record) -> None:
     """Ansible has another way to send files, so this is no reason to refuse; it is said."""
+    host.come_in()
     with record.case("sftp removed", host) as case:
         host.shell("sed -i 's/^Subsystem/#Subsystem/' /etc/ssh/sshd_config")
         try:

@@ -120,6 +120,8 @@ class Change:
         if socket is not None and self._about_units():
             self._restart_socket(socket.name)
             return
+        if service is None and socket is not None:
+            service = host.find_listener(self.run).service  # a knock, ours too, has started it since
         if service is None:
             return
         verb = "restart" if self.listener.mode == "socket" else "reload-or-restart" if rescue else "reload"

@@ -67,6 +67,7 @@ _RULES = (
     _Rule("maxsessions", _between(0, 10), "low", "too many sessions a connection", CIS.format(17), "10"),
     _Rule("maxstartups", _startups, "low", "too many logins at once", CIS.format(18), "10:30:60"),
     _Rule("clientaliveinterval", _between(1, 3600), "low", "dead sessions are kept", CIS.format(7), "300"),
+    _Rule("clientalivecountmax", _between(1, 1000), "low", "dead sessions are kept", CIS.format(7), "3"),
     _Rule(
         "loglevel",
         _is("info", "verbose"),

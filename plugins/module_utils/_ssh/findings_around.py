@@ -100,12 +100,16 @@ def _banner(seen: Evidence) -> list[Finding]:
 
 
 def _forwarding(seen: Evidence) -> list[Finding]:
-    tcp = seen.first("allowtcpforwarding", "no")
-    if tcp == "no" or seen.first("disableforwarding", "no") == "yes":
+    """Of TCP connections and of sockets of the file system; the other kinds have a finding each."""
+    keywords = {"allowtcpforwarding": "AllowTcpForwarding", "allowstreamlocalforwarding": "AllowStreamLocalForwarding"}
+    is_open = [keyword for keyword in keywords if seen.first(keyword, "no") != "no"]
+    if not is_open or seen.first("disableforwarding", "no") == "yes":
         return []
-    evidence = "AllowTcpForwarding {}{}".format(tcp, source(seen.tree, "allowtcpforwarding"))
+    evidence = ", ".join(
+        "{} {}{}".format(keywords[keyword], seen.first(keyword), source(seen.tree, keyword)) for keyword in is_open
+    )
     title = "connections may be forwarded, which only jump hosts need"
-    return [Finding("allowtcpforwarding", "info", title, evidence, CIS.format(8), _MODULE.format("forwarding: none"))]
+    return [Finding(is_open[0], "info", title, evidence, CIS.format(8), _MODULE.format("forwarding: none"))]
 
 
 def _listeners(seen: Evidence) -> list[Finding]:

@@ -24,6 +24,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import 
     Directive,
     load,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.doors import Doors
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.extras import read_file
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.finding import Evidence
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.findings import findings, passed_over
@@ -33,7 +34,11 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.listening impo
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.matchblocks import MATCH
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.moduli import sizes
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.pam import find_code_module
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import parse_penalties
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import parse_penalised, parse_penalties
+
+_RECENT = 10  # minutes, what a penalty lasts at most unless the site says otherwise
+_MOST_LINES = 5000  # who is turned away may come back a hundred times a second
+_PATIENCE = 10  # seconds; a journal of many GB takes longer, and then nobody is told
 
 
 def gather(
@@ -71,6 +76,7 @@ def gather(
         "listener": listener.mode,
         "listeners": _listeners(run, targets),
         "ports": sorted({port for _address, port in targets}),
+        "firewalls": _firewalls(run, warnings),
         "banner": offer.banner if offer else "",
         "offered": offer.algorithms if offer else {},
         "effective": effective,
@@ -80,7 +86,7 @@ def gather(
         "shadowed": _shadowed(tree),
         "host_keys": [_key(key, modes) for key in keys],
         "moduli": {str(bits): count for bits, count in (seen.moduli or {}).items()},
-        "penalties": _penalties(everyone),
+        "penalties": _penalties(run, everyone),
         "findings": findings(seen, complaints=[] if good else complaints),
     }, warnings
 
@@ -107,6 +113,14 @@ def _listeners(run: host.Run, targets: Sequence[tuple[str, int]]) -> list[dict[s
         for one in parse_listening(out)
         if one.port in ports or one.program == "sshd"
     ]
+
+
+def _firewalls(run: host.Run, warnings: list[str]) -> list[str]:
+    try:
+        return Doors(run).firewalls()
+    except StockadeError as error:  # ssh is what was asked about
+        warnings.append(str(error))
+        return []
 
 
 def _for_one(server: host.Sshd, wanted: Mapping[str, Any], everyone: dict[str, list[str]]) -> dict[str, Any]:
@@ -141,12 +155,22 @@ def _key(key: HostKey, modes: Mapping[str, int]) -> dict[str, Any]:
     return {"path": key.path, "type": key.kind, "bits": key.bits, "fingerprint": key.fingerprint, "mode": mode}
 
 
-def _penalties(everyone: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What sshd does to addresses that misbehave; not even ``known`` before OpenSSH 9.8."""
+def _penalties(run: host.Run, everyone: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What sshd does to addresses that misbehave, and to whom it did; not even ``known`` before OpenSSH 9.8."""
     values = everyone.get("persourcepenalties", [])
     exempt = [entry for value in everyone.get("persourcepenaltyexemptlist", []) for entry in value.split(",")]
     known = {"known": bool(values), "exempt": [entry for entry in exempt if entry != "none"]}
-    return {**known, **parse_penalties(values[0] if values else "")}
+    penalised = parse_penalised(_turned_away(run)) if values else []
+    return {**known, **parse_penalties(values[0] if values else ""), "penalised": penalised}
+
+
+def _turned_away(run: host.Run) -> list[str]:
+    """The journal's newest entries about penalties, as JSON, by root's own sshd only: anybody may log in its name."""
+    argv = ["timeout", str(_PATIENCE), "journalctl", "--quiet", "--no-pager", "--reverse", "--output=json"]
+    argv += ["--output-fields=MESSAGE", "--since=-{}min".format(_RECENT), "--lines={}".format(_MOST_LINES)]
+    argv += ["--grep=^(drop connection #|srclimit_penalise: .*activ)", "_UID=0", "_COMM=sshd", "_COMM=sshd-session"]
+    rc, out, _err = run(argv)
+    return out.splitlines() if rc == 0 else []
 
 
 def _modes(paths: Iterable[str]) -> tuple[dict[str, int], list[str]]:

@@ -8,8 +8,11 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
+import json
 import re
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
@@ -25,6 +28,15 @@ _PATIENCE = 15  # seconds that sshd lets add up before it refuses (its default f
 
 _DURATION = re.compile(r"^(?:\d+[smhdw]?)+$", re.IGNORECASE)
 _PART = re.compile(r"(\d+)([smhdw]?)")
+# What the daemon says when it turns a connection away, and (LogLevel VERBOSE) when a penalty begins to count. Other
+# reasons to drop a connection, and penalties that still add up, are none.
+_PENALISED = re.compile(
+    r"(?:drop connection #\d{1,9} from \[(?P<dropped>[0-9A-Fa-f:.]{2,45})\]:\d{1,5} on \[[^\]\s]{1,80}\]:\d{1,5}"
+    r"|srclimit_penalise: (?P<begun>[0-9A-Fa-f:.]{2,45}/\d{1,3}): activating ipv[46] penalty of \d{1,9} seconds for"
+    r"|srclimit_penalise: ipv[46]: new (?P<new>[0-9A-Fa-f:.]{2,45}/\d{1,3}) active penalty of \d{1,9} seconds for)"
+    r" penalty: (?P<reason>[A-Za-z][A-Za-z ]{1,79})"
+)
+_MOST = 100  # addresses that are told
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -61,6 +73,36 @@ def parse_penalties(value: str) -> dict[str, Any]:
         key, _colon, text = word.partition(":")
         values[key] = seconds(text) if _DURATION.match(text) else text
     return {"enabled": True, "values": values}
+
+
+def parse_penalised(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Whom sshd turned away, last first: ``address``, newest ``reason``, ``count`` of lines and ``last`` (ISO 8601).
+
+    ``lines`` are the journal's entries of sshd in JSON, newest first. What is not exactly sshd's sentence is passed
+    over; at most 100 addresses are told.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            match = _PENALISED.fullmatch(entry["MESSAGE"])
+            if match is None:
+                continue
+            address = _address(match.group("dropped") or match.group("begun") or match.group("new"))
+            moment = datetime.datetime.fromtimestamp(int(entry["__REALTIME_TIMESTAMP"]) // 10**6, datetime.timezone.utc)
+        except (ValueError, TypeError, KeyError, OverflowError, OSError):
+            continue  # no JSON, bytes instead of a text, no address
+        if address in found or len(found) < _MOST:
+            last = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+            new = {"address": address, "reason": match.group("reason"), "count": 0, "last": last}
+            found.setdefault(address, new)["count"] += 1
+    return list(found.values())
+
+
+def _address(text: str) -> str:
+    """An address; a network where ``PerSourceNetBlockSize`` says so. Raises ValueError."""
+    network = ipaddress.ip_network(text)
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 def seconds(duration: str) -> int:

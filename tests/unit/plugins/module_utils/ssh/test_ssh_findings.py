@@ -96,6 +96,44 @@ def test_findings_of_modes_and_broken_files() -> None:
     ]
 
 
+# A value that breaks a rule of section 5.1 by itself. The rules about files are looked at above, and who may log in is
+# 5.1.4 as long as nobody says so.
+BROKEN = [
+    ("5.1.5", "banner", "none"),
+    ("5.1.6", "ciphers", "aes256-ctr,aes128-cbc"),
+    ("5.1.7", "clientaliveinterval", "0"),
+    ("5.1.7", "clientalivecountmax", "0"),
+    ("5.1.8", "allowtcpforwarding", "local"),
+    ("5.1.8", "allowstreamlocalforwarding", "yes"),
+    ("5.1.8", "allowagentforwarding", "yes"),
+    ("5.1.8", "x11forwarding", "yes"),
+    ("5.1.8", "permittunnel", "point-to-point"),
+    ("5.1.9", "gssapiauthentication", "yes"),
+    ("5.1.10", "hostbasedauthentication", "yes"),
+    ("5.1.11", "ignorerhosts", "no"),
+    ("5.1.12", "kexalgorithms", "mlkem768x25519-sha256,diffie-hellman-group14-sha1"),
+    ("5.1.13", "logingracetime", "0"),
+    ("5.1.13", "logingracetime", "61"),
+    ("5.1.14", "loglevel", "QUIET"),
+    ("5.1.15", "macs", "hmac-md5-96"),
+    ("5.1.16", "maxauthtries", "5"),
+    ("5.1.17", "maxsessions", "11"),
+    ("5.1.18", "maxstartups", "10:30:100"),
+    ("5.1.19", "permitemptypasswords", "yes"),
+    ("5.1.20", "permitrootlogin", "prohibit-password"),
+    ("5.1.21", "permituserenvironment", "LANG"),
+    ("5.1.22", "usepam", "no"),
+]
+
+
+@pytest.mark.parametrize(("rule", "keyword", "value"), BROKEN)
+def test_every_rule_of_the_benchmark_is_looked_for(recorded: Recorded, rule: str, keyword: str, value: str) -> None:
+    good = {**hardened(recorded), "allowusers": ["operator"], "banner": ["/etc/issue.net"], keyword: [value]}
+    good.update({name: ["no"] for name in ("allowtcpforwarding", "allowstreamlocalforwarding") if name != keyword})
+    every = findings.findings(Evidence(good, ConfigTree("/etc/ssh/sshd_config")), complaints=[])
+    assert [finding["cis"] for finding in every] == [rule]
+
+
 def test_references_stand_by_themselves(recorded: Recorded) -> None:
     effective = parse.parse_effective(recorded("debian12", "sshd-T.txt"))
     every = findings.findings(Evidence(effective, ConfigTree("/etc/ssh/sshd_config")), complaints=[])
