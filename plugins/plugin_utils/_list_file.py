@@ -55,13 +55,13 @@ def parse(content: bytes, name: str, remark_key: str) -> ListFile:
         if not words:
             continue
         try:
-            network = _canonical(words[0])
+            network = canonical(words[0])
             entry = network if len(words) == 1 else _timed(network, words[1:], ends)
             remark = remark.strip()
             if remark:
                 entry = _remarked(entry, remark_key, remark)
         except ValueError as error:
-            raise StockadeError("%s, line %d: %s: %s" % (name, number, _visible(line.strip()), error)) from None
+            raise StockadeError("%s, line %d: %s: %s" % (name, number, visible(line.strip()), error)) from None
         if entries.setdefault(network, entry) != entry:
             raise StockadeError(
                 "%s: lines %d and %d name %s with different words or ends: remove one of them"
@@ -87,8 +87,8 @@ def _remarked(entry: Entry, key: str, remark: str) -> Entry:
     return dict(fields, **{key: remark})
 
 
-def _canonical(text: str) -> str:
-    """The network's canonical form. Raises ValueError with the reason.
+def canonical(text: str) -> str:
+    """The canonical form of the network that ``text`` names. Raises ValueError with the reason.
 
     A list has mostly bare addresses, and ipaddress takes ten times as long for them as the C library.
     """
@@ -132,8 +132,8 @@ def _reason(text: str) -> str:
         return "the prefix length is too long"
 
 
-def _visible(text: str) -> str:
-    """``text`` with control, bidirectional and other invisible characters as escapes, shortened."""
+def visible(text: str) -> str:
+    """``text`` with control, bidirectional and other invisible characters as escapes, shortened to 80 characters."""
     shown = "".join(
         char if unicodedata.category(char)[0] not in "CZ" or char == " " else char.encode("unicode_escape").decode()
         for char in text[: SHOWN + 1]

@@ -14,7 +14,16 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-NAMES = ["audit_findings", "audit_table", "ban_page", "ban_table", "bans_csv", "host_table", "merge_bans"]
+NAMES = [
+    "audit_findings",
+    "audit_table",
+    "ban_page",
+    "ban_table",
+    "bans_csv",
+    "host_table",
+    "merge_bans",
+    "report_summary",
+]
 FACTS = {"schema": 1, "bans": "[]", "summary": {"bans": 0}}
 
 
