@@ -20,6 +20,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client i
     Fail2banClient,
     Fail2banUnavailable,
 )
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import penalised
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient
 
 # Version of the shape below; readers on the controller refuse another one.
@@ -76,6 +77,7 @@ def gather(
         "whitelist": _compact([] if brief else whitelist),
         "services": units,
         "watcher": read_status(watcher_status),
+        "sshd_penalties": penalised(run) if systemctl else [],  # where there is no systemd there is no journal
     }
 
 

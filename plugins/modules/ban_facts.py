@@ -264,6 +264,14 @@ ansible_facts:
                   been over) and C(events_dropped) (events that are not in the database).
               type: dict
               returned: always
+        sshd_penalties:
+          description:
+            - Whom sshd itself turned away in the last ten minutes (C(PerSourcePenalties), OpenSSH 9.8 and later), last
+              first, at most 100, with C(address), C(reason), C(count) and C(last). None of them is a ban.
+          type: list
+          elements: dict
+          returned: always
+          sample: [{address: 203.0.113.9, reason: failed authentication, count: 3, last: "2026-11-20T11:13:29Z"}]
 """
 
 import socket

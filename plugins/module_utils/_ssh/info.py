@@ -34,11 +34,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.listening impo
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.matchblocks import MATCH
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.moduli import sizes
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.pam import find_code_module
-from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import parse_penalised, parse_penalties
-
-_RECENT = 10  # minutes, what a penalty lasts at most unless the site says otherwise
-_MOST_LINES = 5000  # who is turned away may come back a hundred times a second
-_PATIENCE = 10  # seconds; a journal of many GB takes longer, and then nobody is told
+from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import parse_penalties, penalised
 
 
 def gather(
@@ -160,17 +156,8 @@ def _penalties(run: host.Run, everyone: Mapping[str, Sequence[str]]) -> dict[str
     values = everyone.get("persourcepenalties", [])
     exempt = [entry for value in everyone.get("persourcepenaltyexemptlist", []) for entry in value.split(",")]
     known = {"known": bool(values), "exempt": [entry for entry in exempt if entry != "none"]}
-    penalised = parse_penalised(_turned_away(run)) if values else []
-    return {**known, **parse_penalties(values[0] if values else ""), "penalised": penalised}
-
-
-def _turned_away(run: host.Run) -> list[str]:
-    """The journal's newest entries about penalties, as JSON, by root's own sshd only: anybody may log in its name."""
-    argv = ["timeout", str(_PATIENCE), "journalctl", "--quiet", "--no-pager", "--reverse", "--output=json"]
-    argv += ["--output-fields=MESSAGE", "--since=-{}min".format(_RECENT), "--lines={}".format(_MOST_LINES)]
-    argv += ["--grep=^(drop connection #|srclimit_penalise: .*activ)", "_UID=0", "_COMM=sshd", "_COMM=sshd-session"]
-    rc, out, _err = run(argv)
-    return out.splitlines() if rc == 0 else []
+    now = penalised(run) if values else []
+    return {**known, **parse_penalties(values[0] if values else ""), "penalised": now}
 
 
 def _modes(paths: Iterable[str]) -> tuple[dict[str, int], list[str]]:

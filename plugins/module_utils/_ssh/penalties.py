@@ -12,10 +12,12 @@ import datetime
 import ipaddress
 import json
 import re
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.parse import Version
+
+Run = Callable[..., Tuple[int, str, str]]
 
 KEYWORD = "PerSourcePenalties"
 _FIRST = (9, 8)
@@ -37,6 +39,9 @@ _PENALISED = re.compile(
     r" penalty: (?P<reason>[A-Za-z][A-Za-z ]{1,79})"
 )
 _MOST = 100  # addresses that are told
+_RECENT = 10  # minutes, what a penalty lasts at most unless the site says otherwise
+_MOST_LINES = 5000  # who is turned away may come back a hundred times a second
+_JOURNAL_SECONDS = 10  # a journal of many GB takes longer, and then nobody is told
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -73,6 +78,18 @@ def parse_penalties(value: str) -> dict[str, Any]:
         key, _colon, text = word.partition(":")
         values[key] = seconds(text) if _DURATION.match(text) else text
     return {"enabled": True, "values": values}
+
+
+def penalised(run: Run) -> list[dict[str, Any]]:
+    """Whom sshd turned away in the last ten minutes; nobody where the journal does not tell. See parse_penalised.
+
+    Of root's own sshd only: anybody may log in its name.
+    """
+    argv = ["timeout", str(_JOURNAL_SECONDS), "journalctl", "--quiet", "--no-pager", "--reverse", "--output=json"]
+    argv += ["--output-fields=MESSAGE", "--since=-{}min".format(_RECENT), "--lines={}".format(_MOST_LINES)]
+    argv += ["--grep=^(drop connection #|srclimit_penalise: .*activ)", "_UID=0", "_COMM=sshd", "_COMM=sshd-session"]
+    rc, out, _err = run(argv)
+    return parse_penalised(out.splitlines()) if rc == 0 else []
 
 
 def parse_penalised(lines: Iterable[str]) -> list[dict[str, Any]]:

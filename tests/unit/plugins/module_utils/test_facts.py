@@ -26,6 +26,12 @@ from ansible_collections.stockade.fleet.plugins.module_utils._warden import Ward
 
 DATA = Path(__file__).resolve().parents[3] / "data" / "report"
 NOW = 1_795_000_000
+PENALTY = json.dumps(
+    {
+        "__REALTIME_TIMESTAMP": str(NOW * 10**6),
+        "MESSAGE": "drop connection #1 from [203.0.113.9]:40000 on [192.0.2.1]:22 penalty: failed authentication",
+    }
+)
 
 
 def row(network: str, *, at: int = NOW, until: int | None = None, source: str = "operator") -> dict[str, Any]:
@@ -99,7 +105,7 @@ def gather(
         limit=limit,
         since=NOW - 86400,
         brief=brief,
-        run=lambda argv: (0, systemd, ""),
+        run=lambda argv: (0, PENALTY if "journalctl" in argv else systemd, ""),
         systemctl="/usr/bin/systemctl" if systemd else None,
         now=NOW,
         host="web1",
@@ -343,3 +349,9 @@ def test_figures_alone() -> None:
     facts = gather(Warden(rows), Fail2ban({"sshd": (["203.0.113.2"], "stockade")}), brief=True)
     assert (facts["bans"], facts["whitelist"], facts["jails"][0]["banned"]) == ("[]", "[]", [])
     assert facts["truncated"] and facts["summary"]["bans"] == 1 and facts["jails"][0]["currently_banned"] == 1
+
+
+def test_whom_sshd_turns_away() -> None:
+    facts = gather(Warden(), Fail2ban(), systemd="Id=ssh.service\nLoadState=loaded\n")
+    assert [(row["address"], row["count"]) for row in facts["sshd_penalties"]] == [("203.0.113.9", 1)]
+    assert gather(Warden(), Fail2ban())["sshd_penalties"] == [], "without systemd there is no journal"
