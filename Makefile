@@ -53,12 +53,12 @@ demo-down: venv ## Remove the hosts of demo and tests
 	@$(FLEET) down
 
 .PHONY: test
-test: fleet-packages venv venv-more ## Lint, sanity, molecule, unit tests: what .ci/run does
-	@$(TOOLS)/stages.sh lint sanity molecule unit
+test: fleet-packages venv venv-more ## Lint, sanity, molecule, unit tests, jobs, pages: what .ci/run does
+	@$(TOOLS)/stages.sh lint sanity molecule unit jobs pages
 
 .PHONY: test-slow
 test-slow: fleet-packages venv ## Every molecule scenario and the slow unit tests: long campaigns
-	@$(TOOLS)/stages.sh molecule-all unit-slow
+	@$(TOOLS)/stages.sh molecule-all unit-slow jobs-more
 
 .PHONY: lint
 lint: venv ## ansible-lint, yamllint, ruff, mypy, antsibull-docs, antsibull-changelog, house rules
@@ -80,6 +80,20 @@ unit: venv venv-more ## Unit tests of the plugins and of the agent
 .PHONY: unit-slow
 unit-slow: venv
 	@$(TOOLS)/unit.sh $(CORE_MAIN) -- -m "slow and not fleet" || [ $$? -eq 5 ] # 5: none is marked slow
+
+.PHONY: jobs
+jobs: venv ## The playbooks as AWX runs them, with ansible-runner
+	@$(PYTHON) -m pytest --no-header tests/awx
+
+.PHONY: jobs-more
+jobs-more: venv
+	@$(TOOLS)/venv.sh 2.18
+	@$(PYTHON) -m pytest --no-header tests/awx
+
+.PHONY: pages
+pages: venv ## The report in a browser; screenshots in build/report
+	@$(TOOLS)/packages.sh requirements/browser.txt
+	@$(PYTHON) -m pytest --no-header tests/browser
 
 .PHONY: molecule
 molecule: fleet ## The molecule scenarios on the test fleet, or one [SCENARIO=name]
