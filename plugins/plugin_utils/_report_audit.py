@@ -24,7 +24,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_finding impo
 )
 from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_rules import AuditError, Rule, read_rules
 from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_waivers import read_waivers
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_merge import facts_of
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import facts_of
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import clean, iso
 
 # Version of the shape below and of the history.

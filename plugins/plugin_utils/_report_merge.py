@@ -10,29 +10,50 @@ Note that this plugin util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import math
+import contextlib
 import typing as t
-from collections import Counter
 
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_country import Countries
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import (
+    SCHEMA,
+    STATES,
+    UNKNOWN,
+    facts_of,
+    host_line,
+    rows_of,
+    whitelisted,
+)
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import (
+    Key,
+    Networks,
+    networks_of,
+    parse,
+    text_of,
+)
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_previous import Previous, recent
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_proposals import propose
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_summary import summarise
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import PERMANENT, clean, iso
 
-SCHEMA = 1
-# State of a host in the report, best first; what follows the first is worth a look.
-STATES = ("enforcing", "fail2ban only", "released", "degraded", "unprotected", "failed", "unreachable")
-# Hosts in these states said nothing about bans.
-UNKNOWN = ("failed", "unreachable")
+__all__ = ("MIN_ADDRESSES", "MIN_HOSTS", "SCHEMA", "STATES", "UNKNOWN", "facts_of", "merge")
+
+# From so many hosts, or so many addresses in a /24 or /64, a permanent ban is proposed.
+MIN_HOSTS = 3
+MIN_ADDRESSES = 8
+
+Networked = t.Dict[str, "_Merged"]
 
 
 class _Merged:
     """One network on its way into the report."""
 
-    __slots__ = ("hosts", "newest", "packets", "permanent", "reason", "since", "sources", "until")
+    __slots__ = ("hosts", "key", "newest", "packets", "permanent", "reason", "since", "sources", "until")
 
-    def __init__(self) -> None:
-        self.hosts: set[str] = set()
-        self.sources: set[str] = set()
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        # Hosts come one after the other and in their order, so that the last one tells whether this one is there.
+        self.hosts: list[str] = []
+        self.sources: list[str] = []
         self.reason = ""
         self.since = 0
         self.newest = -1
@@ -40,14 +61,16 @@ class _Merged:
         self.permanent = False
         self.packets: int | None = None
 
-    def add(self, host: str, row: t.Mapping[str, t.Any]) -> None:
+    def add(self, host: str, source: str, row: t.Mapping[str, t.Any]) -> None:
         """Take in one row of one host. Raises TypeError or ValueError if it has a wrong shape."""
         banned_at, expires_at = int(row["banned_at"]), row.get("expires_at")
         until = 0 if expires_at is None else int(expires_at)
         self.permanent = self.permanent or expires_at is None
         self.until = max(self.until, until)
-        self.hosts.add(host)
-        self.sources.add(clean(row.get("source"), limit=120) or "unknown")
+        if not self.hosts or self.hosts[-1] != host:
+            self.hosts.append(host)
+        if source not in self.sources:
+            self.sources.append(source)
         self.since = min(self.since, banned_at) if self.newest >= 0 else banned_at
         if banned_at > self.newest:
             self.newest, self.reason = banned_at, clean(row.get("reason"))
@@ -55,11 +78,12 @@ class _Merged:
         if isinstance(packets, int):
             self.packets = (self.packets or 0) + packets
 
-    def finish(self, network: str) -> dict[str, t.Any]:
+    def finish(self, network: str, country: str) -> dict[str, t.Any]:
         """The row of the report."""
         result: dict[str, t.Any] = {
             "network": network,
-            "hosts": sorted(self.hosts),
+            "country": country,
+            "hosts": self.hosts,
             "sources": sorted(self.sources),
             "reason": self.reason,
             "since": iso(self.since),
@@ -70,187 +94,109 @@ class _Merged:
         return result
 
 
-def merge(results: t.Mapping[str, t.Any], *, now: float) -> dict[str, t.Any]:
+class _Reader:
+    """Takes in the rows of hosts; networks and sources are looked at once, however many hosts name them."""
+
+    def __init__(self) -> None:
+        self.networks: Networked = {}
+        self._parsed: dict[str, tuple[str, Key] | None] = {}
+        self._sources: dict[str, str] = {}
+
+    def take_in(self, host: str, facts: t.Mapping[str, t.Any]) -> int:
+        """Add the rows of a host; the answer is how many had a wrong shape."""
+        unreadable = 0
+        rows = rows_of(facts.get("bans"))
+        if rows is None:
+            return 1
+        for row in rows:
+            try:
+                text = row["network"]
+                if text not in self._parsed:
+                    self._parsed[text] = parse(text)
+                found = self._parsed[text]
+                if found is None:
+                    raise ValueError(text)
+                merged = self.networks.get(found[0])
+                if merged is None:
+                    merged = _Merged(found[1])
+                merged.add(host, self._source(row.get("source")), row)
+                # Only now: a row of a wrong shape leaves no network that nobody names.
+                self.networks[found[0]] = merged
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+                unreadable += 1
+        return unreadable
+
+    def _source(self, given: t.Any) -> str:
+        if not isinstance(given, str):
+            return clean(given, limit=120) or "unknown"
+        if given not in self._sources:
+            self._sources[given] = clean(given, limit=120) or "unknown"
+        return self._sources[given]
+
+
+def merge(
+    results: t.Mapping[str, t.Any],
+    *,
+    now: float,
+    previous: t.Any = None,
+    country_db: str = "",
+    min_hosts: int = MIN_HOSTS,
+    min_addresses: int = MIN_ADDRESSES,
+    spare: t.Iterable[t.Any] = (),
+) -> dict[str, t.Any]:
     """One report over all hosts.
 
     ``results`` maps a host's name to the facts of ``ban_facts``, to a registered result of that task, or to None for a
-    host that was not reached. ``now`` is the epoch second the report is dated with.
+    host that was not reached. ``now`` is the epoch second the report is dated with, ``previous`` the report before this
+    one (a mapping, its JSON text, or nothing), ``country_db`` the path of a database of countries. ``min_hosts`` and
+    ``min_addresses`` are thresholds of proposals, see ``propose``; what the hosts have whitelisted and the networks in
+    ``spare`` are never proposed, whatever else stands there is passed over.
     """
-    networks: dict[str, _Merged] = {}
-    canonical: dict[str, str | None] = {}
+    reader = _Reader()
     hosts = []
+    white: set[str] = set()
     for name in sorted(results):
         facts, state, message = facts_of(results[name])
-        host = _host(name, facts, state, message)
+        host = host_line(name, facts, state, message)
         if facts is not None:
-            unreadable = _take_in(name, facts, networks, canonical)
+            white.update(whitelisted(facts, now=now))
+            unreadable = reader.take_in(host["name"], facts)
             if unreadable:
                 host["problems"].append(f"{unreadable} unreadable rows were left out")
         hosts.append(host)
-    # A row of a wrong shape may have left a network that nobody names.
-    networks = {network: merged for network, merged in networks.items() if merged.hosts}
-    order = sorted(networks, key=lambda network: (-networks[network].since, network))
-    bans = [networks[network].finish(network) for network in order]
+    networks = reader.networks
+    del reader  # of a large fleet it holds much that is of no use any more
+    before = Previous(previous)
+    with contextlib.closing(Countries(country_db)) as countries:
+        rows = _rows(networks, countries)
+        known = bool(countries)
+        notes = [note for note in (before.note, countries.note) if note]
+    bans = [ban for _key, ban in rows]
+    before.compare(bans)
     return {
         "schema": SCHEMA,
         "generated_at": iso(now),
-        "bans": bans,
+        "notes": notes,
+        "summary": summarise(bans, hosts, before, now=now, countries=known),
+        "proposals": propose(
+            rows, min_hosts=min_hosts, min_addresses=min_addresses, spared=networks_of([*white, *spare])
+        ),
         "hosts": hosts,
-        "summary": _summary(bans, hosts),
+        "bans": bans,
+        "past": recent(before.gone(bans), now=now),
     }
 
 
-def _take_in(
-    host: str, facts: t.Mapping[str, t.Any], networks: dict[str, _Merged], canonical: dict[str, str | None]
-) -> int:
-    """Add the rows of a host; the answer is how many had a wrong shape."""
-    unreadable = 0
-    rows = _rows(facts.get("bans"))
-    if rows is None:
-        return 1
-    for row in rows:
-        try:
-            text = row["network"]
-            if text not in canonical:
-                canonical[text] = _network(text)
-            network = canonical[text]
-            if network is None:
-                raise ValueError(text)
-            merged = networks.get(network)
-            if merged is None:
-                networks[network] = merged = _Merged()
-            merged.add(host, row)
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-            unreadable += 1
-    return unreadable
-
-
-def _rows(bans: t.Any) -> list[t.Any] | None:
-    """The list of bans, which travels as one JSON text; None if it is none."""
-    if isinstance(bans, str):
-        try:
-            bans = json.loads(bans)
-        except (RecursionError, ValueError):
-            return None
-    return list(bans) if isinstance(bans, (list, tuple)) else None
-
-
-def _network(text: t.Any) -> str | None:
-    """Canonical text: a bare address for /32 and /128; None if it is no network."""
-    try:
-        network = ipaddress.ip_network(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if network is None or "%" in str(network):
-        return None
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
-
-
-def facts_of(result: t.Any) -> tuple[t.Mapping[str, t.Any] | None, str, str]:
-    """Facts of a host or None, the state that explains their absence, and its message."""
-    if not isinstance(result, t.Mapping):
-        return None, "unreachable", "no answer"
-    if result.get("unreachable"):
-        return None, "unreachable", _message(result) or "no answer"
-    facts = result.get("ansible_facts")
-    facts = facts.get("stockade") if isinstance(facts, t.Mapping) else result
-    if not isinstance(facts, t.Mapping) or "schema" not in facts:
-        return None, "failed", _message(result) or "the facts were not gathered"
-    if facts["schema"] != SCHEMA:
-        return None, "failed", f"facts of schema {clean(facts['schema'], limit=20)}, this collection reads {SCHEMA}"
-    return facts, "", ""
-
-
-def _message(result: t.Mapping[str, t.Any]) -> str:
-    """Why a task did not succeed, without what Ansible puts before it, on one line."""
-    words = clean(result.get("msg"), limit=300).split()
-    return " ".join(words[2:] if words[:2] == ["Task", "failed:"] else words)
-
-
-def _host(name: str, facts: t.Mapping[str, t.Any] | None, state: str, message: str) -> dict[str, t.Any]:
-    """The host's own line of the report."""
-    host: dict[str, t.Any] = {
-        "name": clean(name),
-        "state": state,
-        "message": message,
-        "bans": 0,
-        "truncated": False,
-        "by_source": {},
-        "jails": [],
-        "services": [],
-        "whitelist": 0,
-        "problems": [],
-    }
-    if facts is None:
-        return host
-    warden, fail2ban, summary = (_mapping(facts.get(key)) for key in ("warden", "fail2ban", "summary"))
-    status = _mapping(warden.get("status"))
-    host["state"], host["message"] = _state(warden, fail2ban, status)
-    host["bans"] = _integer(summary.get("bans"))
-    host["truncated"] = facts.get("truncated") is True
-    host["by_source"] = {clean(key): _integer(value) for key, value in _mapping(summary.get("by_source")).items()}
-    host["jails"] = [_scalars(jail) for jail in _mappings(facts.get("jails"))]
-    host["services"] = [_scalars(service) for service in _mappings(facts.get("services"))]
-    host["whitelist"] = len(_rows(facts.get("whitelist")) or ())
-    host["problems"] = _texts(status.get("problems"))
-    host["problems"] += [
-        f"{service.get('name')} has failed" for service in host["services"] if service.get("failed") is True
-    ]
-    return host
-
-
-def _state(
-    warden: t.Mapping[str, t.Any], fail2ban: t.Mapping[str, t.Any], status: t.Mapping[str, t.Any]
-) -> tuple[str, str]:
-    if warden.get("available") is True:
-        state = clean(status.get("state"), limit=20)
-        return (state, "") if state in STATES else ("degraded", f"the warden says {state or 'nothing'}")
-    reason = clean(warden.get("reason"), limit=300)
-    if warden.get("installed") is True:
-        return "degraded", reason
-    return ("fail2ban only", reason) if fail2ban.get("available") is True else ("unprotected", reason)
-
-
-def _summary(bans: list[dict[str, t.Any]], hosts: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    sources: Counter[str] = Counter()
-    states: Counter[str] = Counter(host["state"] for host in hosts)
-    for ban in bans:
-        sources.update(ban["sources"])
-    return {
-        "hosts": len(hosts),
-        "states": {state: states[state] for state in STATES if states[state]},
-        "unreachable": [host["name"] for host in hosts if host["state"] == "unreachable"],
-        "truncated": [host["name"] for host in hosts if host["truncated"]],
-        "networks": len(bans),
-        "permanent": sum(1 for ban in bans if ban["until"] == PERMANENT),
-        "on_several_hosts": sum(1 for ban in bans if len(ban["hosts"]) > 1),
-        "by_source": dict(sorted(sources.items(), key=lambda item: (-item[1], item[0]))),
-        "by_host": {host["name"]: host["bans"] for host in hosts if host["state"] not in UNKNOWN},
-    }
-
-
-def _mapping(value: t.Any) -> t.Mapping[str, t.Any]:
-    return value if isinstance(value, t.Mapping) else {}
-
-
-def _mappings(value: t.Any) -> list[t.Mapping[str, t.Any]]:
-    return [item for item in value if isinstance(item, t.Mapping)] if isinstance(value, (list, tuple)) else []
-
-
-def _texts(value: t.Any) -> list[str]:
-    return [clean(item) for item in value if isinstance(item, str)] if isinstance(value, (list, tuple)) else []
-
-
-def _integer(value: t.Any) -> int:
-    """A number of another host, 0 if it is none; 1e999 and NaN are floats to JSON and no numbers to us."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return int(value) if number else 0
-
-
-def _scalars(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Only the plain values of a mapping, their text bounded."""
-    return {
-        clean(key, limit=60): item if isinstance(item, (bool, int, float)) or item is None else clean(item)
-        for key, item in value.items()
-        if isinstance(item, (bool, int, float, str)) or item is None
-    }
+def _rows(networks: Networked, countries: Countries) -> list[tuple[Key, dict[str, t.Any]]]:
+    """The rows of the report with their keys, newest first; those inside a banned network name it."""
+    order = sorted(networks, key=lambda network: (-networks[network].since, network))
+    wide = Networks(merged.key for merged in networks.values())
+    rows = []
+    for network in order:
+        merged = networks.pop(network)  # one of the two is enough
+        row = merged.finish(network, countries.of(merged.key))
+        around = wide.covering(merged.key)
+        if around is not None:
+            row["covered_by"] = text_of(around)
+        rows.append((merged.key, row))
+    return rows

@@ -104,7 +104,7 @@ def iso(seconds: t.Any) -> str:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         return ""
     try:
-        return datetime.fromtimestamp(int(seconds), tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(int(seconds), tz=timezone.utc).isoformat()[:19] + "Z"
     except (OverflowError, OSError, ValueError):
         return ""
 

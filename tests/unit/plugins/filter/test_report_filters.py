@@ -18,8 +18,10 @@ NAMES = [
     "audit_findings",
     "audit_table",
     "ban_page",
+    "ban_proposals",
     "ban_table",
     "bans_csv",
+    "bans_markdown",
     "host_table",
     "merge_bans",
     "report_summary",
@@ -58,6 +60,8 @@ def test_filters_fit_together() -> None:
     assert apply("ban_table", report) == ["no bans in force on 2 hosts"]
     assert apply("host_table", report)[0].startswith("HOST")
     assert apply("bans_csv", report).count("\n") == 1
+    assert apply("bans_markdown", report).startswith("**Ban report**")
+    assert apply("ban_proposals", report) == "stockade_permanent_bans: []\n"
     text = apply("merge_bans", {"web1": FACTS, "lost": None}, as_text=True)
     assert apply("ban_table", text) == apply("ban_table", report)
     assert json.loads(text)["hosts"] == report["hosts"]
@@ -71,3 +75,13 @@ def test_filters_fit_together() -> None:
 def test_wrong_rule_is_an_error_that_names_it() -> None:
     with pytest.raises(AnsibleFilterError, match=r"cannot audit: rule mine: "):
         apply("audit_findings", {}, [{"id": "mine"}])
+
+
+def test_next_report_takes_the_text_of_the_one_before() -> None:
+    text = apply("merge_bans", {"web1": FACTS}, as_text=True)
+    assert apply("merge_bans", {"web1": FACTS}, previous=text)["summary"]["since_last"]["new"] == 0
+
+
+def test_spare_that_is_no_list_is_an_error() -> None:
+    with pytest.raises(AnsibleFilterError, match="a list as spare"):
+        apply("merge_bans", {}, spare="192.0.2.0/24")

@@ -47,11 +47,13 @@ def test_one_network_on_many_hosts_is_one_row() -> None:
     assert report["bans"] == [
         {
             "network": "203.0.113.9",
+            "country": "??",
             "hosts": ["web1", "web2"],
             "sources": ["operator", "watcher/rate"],
             "reason": "newer",
             "since": "2026-11-20T11:13:19Z",
             "until": "2026-11-20T11:13:34Z",
+            "times": 1,
         }
     ]
     assert report["summary"]["on_several_hosts"] == 1
@@ -179,6 +181,7 @@ def test_bans_that_are_no_list(bans: Any) -> None:
         {"summary": {"bans": "many", "by_source": []}},
         {"summary": {"bans": float("inf")}, "bans_total": float("nan")},
         {"jails": {"a": 1}, "services": "none"},
+        {"jails": [{"name": "a", "banned": 5, "x": float("nan")}], "services": [{"restarts": float("inf")}]},
         {"jails": [1, {"name": {"x": 1}}], "services": [None]},
         {"whitelist": 7, "truncated": "yes", "fail2ban": None},
     ],
@@ -186,7 +189,7 @@ def test_bans_that_are_no_list(bans: Any) -> None:
 def test_facts_of_a_wrong_shape_do_not_take_the_report_away(more: dict[str, Any]) -> None:
     report = merge({"a": facts(**more), "b": facts(ban("203.0.113.7"))}, now=NOW)
     assert len(report["bans"]) == 1
-    json.dumps(report)
+    json.dumps(report, allow_nan=False)
 
 
 def test_text_of_hosts_is_bounded_and_can_be_encoded() -> None:
@@ -205,3 +208,83 @@ def test_networks_by_source() -> None:
     rows = [ban("203.0.113.1", source="b"), ban("203.0.113.2", source="b"), ban("203.0.113.2", source="a")]
     report = merge({"x": facts(*rows), "y": facts(*rows)}, now=NOW)
     assert list(report["summary"]["by_source"].items()) == [("b", 2), ("a", 1)]
+
+
+def test_figures_by_jail() -> None:
+    """A17, A19: one address of one jail is one, on however many hosts; the jail's name is whole."""
+    rows = [
+        ban("203.0.113.1", source="fail2ban/apache-auth"),
+        ban("203.0.113.1", source="fail2ban/sshd"),
+        ban("203.0.113.2", source="fail2ban/my.jail-2"),
+        ban("203.0.113.2", source="fail2ban/apache-auth"),
+        ban("203.0.113.3", source="operator"),
+    ]
+    summary = merge({"x": facts(*rows), "y": facts(*rows)}, now=NOW)["summary"]
+    assert list(summary["by_jail"].items()) == [("apache-auth", 2), ("my.jail-2", 1), ("sshd", 1)]
+
+
+def test_jails_name_the_addresses_they_hold() -> None:
+    """A36: the addresses of each jail of each host, in the JSON."""
+    jails = [
+        {"name": "sshd", "currently_banned": 2, "banned": ["203.0.113.1", "2001:DB8::1", "face", None]},
+        {"name": "apache-auth", "currently_banned": 0, "banned": []},
+    ]
+    report = merge({"web1": facts(jails=jails)}, now=NOW)
+    assert [(jail["name"], jail["banned"]) for jail in report["hosts"][0]["jails"]] == [
+        ("sshd", ["203.0.113.1", "2001:db8::1"]),
+        ("apache-auth", []),
+    ]
+
+
+def test_both_families_and_networks_and_nothing_else() -> None:
+    """A21, AH19: IPv4, IPv6 and networks are whole; a word that looks like a part of one is none."""
+    rows = [ban("2001:db8::1"), ban("198.51.100.0/24"), ban("203.0.113.1"), ban("face"), ban("cafe:")]
+    report = merge({"web1": facts(*rows)}, now=NOW)
+    assert {row["network"] for row in report["bans"]} == {"2001:db8::1", "198.51.100.0/24", "203.0.113.1"}
+
+
+def test_last_day() -> None:
+    """A16: a ban of three hours ago is of the last day, one of 25 hours ago is not."""
+    rows = [ban("203.0.113.1", at=NOW - 3 * 3600), ban("203.0.113.2", at=NOW - 25 * 3600), ban("203.0.113.3", at=9)]
+    assert merge({"a": facts(*rows)}, now=NOW)["summary"]["last_24h"] == 1
+
+
+def test_bans_over_time() -> None:
+    rows = [
+        ban("203.0.113.1", at=NOW),
+        ban("203.0.113.2", at=NOW + 9 * 3600),  # that host's clock is ahead
+        ban("203.0.113.3", at=NOW - 47 * 3600),
+        ban("203.0.113.4", at=NOW - 49 * 3600),
+        ban("203.0.113.5", at=NOW - 40 * 86400),
+    ]
+    summary = merge({"a": facts(*rows)}, now=NOW)["summary"]
+    assert len(summary["by_hour"]) == 48 and len(summary["by_day"]) == 30
+    assert list(summary["by_hour"])[-1] == "2026-11-20T11:00:00Z" and list(summary["by_day"])[-1] == "2026-11-20"
+    assert {key: number for key, number in summary["by_hour"].items() if number} == {
+        "2026-11-18T12:00:00Z": 1,
+        "2026-11-20T11:00:00Z": 2,
+    }
+    assert {key: number for key, number in summary["by_day"].items() if number} == {"2026-11-18": 2, "2026-11-20": 2}
+
+
+def test_network_that_covers_others_is_named() -> None:
+    rows = [ban(text) for text in ("203.0.113.7", "203.0.113.0/24", "203.0.0.0/16", "198.51.100.1", "2001:db8::1")]
+    rows += [ban("2001:db8::/64")]
+    report = merge({"a": facts(*rows)}, now=NOW)
+    assert {row["network"]: row.get("covered_by") for row in report["bans"]} == {
+        "203.0.113.7": "203.0.0.0/16",
+        "203.0.113.0/24": "203.0.0.0/16",
+        "203.0.0.0/16": None,
+        "198.51.100.1": None,
+        "2001:db8::1": "2001:db8::/64",
+        "2001:db8::/64": None,
+    }
+    assert report["summary"]["covered"] == 3
+
+
+def test_large_fleet_is_merged_in_one_pass() -> None:
+    """Each network is read once, however many hosts have it."""
+    rows = [ban(f"203.0.113.{number}") for number in range(200)]
+    report = merge({f"web{number}": facts(*rows) for number in range(50)}, now=NOW)
+    assert len(report["bans"]) == 200
+    assert all(len(row["hosts"]) == 50 for row in report["bans"])

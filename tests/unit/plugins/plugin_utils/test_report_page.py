@@ -118,9 +118,11 @@ def test_page_asks_nobody_for_anything() -> None:
     text = page(report(["plain"]), _audit("plain"))
     markup = Markup(text)
     attributes = {name for _tag, found in markup.elements for name in found}
-    assert not attributes & {"src", "href", "srcset", "action", "data", "poster", "background"}
+    assert not attributes & {"src", "srcset", "action", "data", "poster", "background", "ping", "xlink:href"}
+    # The one link stays on the page.
+    assert [found["href"] for _tag, found in markup.elements if "href" in found] == ["#bans-title"]
     assert not re.search(r"url\(|@import|https?://|fetch\(|XMLHttpRequest|eval\(|innerHTML", text)
-    assert not markup.tags() & {"link", "iframe", "object", "embed", "img", "base", "form"}
+    assert not markup.tags() & {"link", "iframe", "object", "embed", "img", "image", "use", "base"}
 
 
 def test_empty_fleet_is_a_page() -> None:
@@ -131,22 +133,35 @@ def test_empty_fleet_is_a_page() -> None:
 
 def test_unreachable_host_is_on_the_page() -> None:
     text = page(merge({"lost": {"unreachable": True, "msg": "no route"}}, now=NOW))
-    assert re.search(r'lost</th>\s*<td class="t bad">unreachable</td>', text)
+    assert re.search(r'lost</th>\s*<td class="state bad">unreachable</td>', text)
+    assert "The host" not in text and "0 hosts answered, 1 did not." in text
     assert "no route" in text
 
 
 def test_page_shows_the_newest_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_report_page, "MAX_ROWS", 2)
     text = page(report(["a", "b", "c"]))
-    assert text.count("<tr data-hosts") == 2
-    assert "The newest 2 of 3" in text
+    assert text.count("<tr data-h=") == 2
+    assert "The newest 2 of 3;" in text
 
 
 def test_many_bars_become_one() -> None:
     results = {f"host{number:02}": report_facts(number) for number in range(30)}
     markup = Markup(page(merge(results, now=NOW)))
-    assert len([tag for tag, _attributes in markup.elements if tag == "rect"]) == 12 + 1
-    assert "19 more" in markup.texts
+    # One of the 30 has none.
+    assert _bars(markup, "chart-hosts") == 10 - 1
+    assert "20 others" in markup.texts
+
+
+def _bars(markup: Markup, chart: str) -> int:
+    """How many bars a chart has."""
+    tags = [(tag, attributes) for tag, attributes in markup.elements if tag in ("svg", "rect")]
+    start = next(
+        index for index, (_tag, found) in enumerate(tags) if f"{chart}-title" in (found.get("aria-labelledby") or "")
+    )
+    inside = [found for tag, found in tags[start + 1 :] if tag == "rect"]
+    end = next((index for index, (tag, _found) in enumerate(tags[start + 1 :]) if tag == "svg"), len(inside))
+    return len([found for found in inside[:end] if found["class"] == "bar"])
 
 
 def report_facts(bans: int) -> dict[str, Any]:
@@ -155,18 +170,81 @@ def report_facts(bans: int) -> dict[str, Any]:
 
 
 def test_networks_sort_as_numbers() -> None:
-    keys = [
-        _report_page._sort_key(text)
-        for text in ("9.0.0.0", "10.0.0.0/8", "10.0.0.0", "203.0.113.9", "::1", "2001:db8::")
-    ]
-    assert keys == sorted(keys)
+    texts = ("9.0.0.0", "10.0.0.0/8", "10.0.0.0", "203.0.113.9", "::1", "2001:db8::")
+    assert _report_page._ranks([{"network": text} for text in texts]) == [0, 1, 2, 3, 4, 5]
+    assert _report_page._ranks([{"network": text} for text in texts[::-1]]) == [5, 4, 3, 2, 1, 0]
 
 
 def test_table_can_be_used_without_eyes() -> None:
     markup = Markup(page(report(["plain"])))
     assert all("scope" in attributes for tag, attributes in markup.elements if tag == "th")
-    assert all(attributes.get("aria-label") for tag, attributes in markup.elements if tag == "svg")
+    ids = {attributes["id"] for _tag, attributes in markup.elements if "id" in attributes}
+    drawings = [attributes for tag, attributes in markup.elements if tag == "svg"]
+    assert len(drawings) == 4
+    for drawing in drawings:
+        assert drawing["role"] == "img"
+        title, description = (drawing["aria-labelledby"] or "").split()
+        assert {title, description} <= ids
+    assert len([tag for tag, _attributes in markup.elements if tag == "caption"]) == len(
+        [tag for tag, _attributes in markup.elements if tag == "table"]
+    )
+    assert len(ids) == len([1 for _tag, attributes in markup.elements if "id" in attributes])
     assert all(
         attributes.get("aria-label") for _tag, attributes in markup.elements if attributes.get("role") == "region"
     )
     assert ("html", {"lang": "en"}) in markup.elements
+
+
+def test_colours_can_be_read() -> None:
+    """All text on all backgrounds, light, dark and on paper, has the contrast of WCAG level AA."""
+    palettes = re.findall(r":root \{(.*?)\}", _report_page.STYLE, re.DOTALL)
+    assert len(palettes) == 3
+    for palette in palettes:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", palette))
+        for text in ("ink", "soft", "accent", "bad", "warn", "good"):
+            for back in ("paper", "card", "mark"):
+                assert _contrast(colours[text], colours[back]) >= 4.5, (text, back, palette)
+        assert _contrast(colours["ink"], colours["track"]) >= 4.5
+        # What is drawn has to differ from what it is drawn on.
+        assert _contrast(colours["accent"], colours["track"]) >= 3
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_what_is_new_repeated_and_covered_is_marked() -> None:
+    before = merge({"web1": report_facts(1)}, now=NOW - 60)
+    rows = [
+        {"network": network, "source": "operator", "reason": "", "banned_at": NOW, "expires_at": None}
+        for network in ("203.0.113.1", "203.0.113.0/24")
+    ]
+    now = {**report_facts(2), "bans": json.dumps(rows)}
+    text = page(merge({"web1": now}, now=NOW, previous=before))
+    flags = {found[1]: set(found[0].split()) for found in re.findall(r'data-f="([^"]*)">\s*<th[^>]*>([^<\s]+)', text)}
+    assert flags == {"203.0.113.1": {"r", "p", "c"}, "203.0.113.0/24": {"n", "p"}}
+    assert "in 203.0.113.0/24" in text
+
+
+def test_charts_tell_their_numbers_as_text() -> None:
+    markup = Markup(page(report(["a", "b"], source="fail2ban/sshd")))
+    texts = [text.strip() for text in markup.texts]
+    assert "Most: fail2ban/sshd, 2 banned networks. The numbers stand in the rows of this table." in texts
+    assert "2 in all, most at 20 Nov 11:00: 2. The numbers follow below." in texts
+    assert "2 in all, most at 20 Nov: 2. The numbers follow below." in texts
+
+
+def test_proposals_are_on_the_page_as_yaml() -> None:
+    results = {f"web{number}": report_facts(1) for number in range(3)}
+    for facts in results.values():
+        facts["bans"] = facts["bans"].replace("null", str(NOW + 60))
+    assert "network: &#34;203.0.113.1&#34;" in page(merge(results, now=NOW))
+    assert "Proposed" not in page(merge(results, now=NOW, min_hosts=4))

@@ -53,9 +53,9 @@ def test_columns_of_the_bans() -> None:
 
 
 def test_rows_are_bounded_and_the_others_counted() -> None:
-    lines = ban_lines(report(*[ban(number) for number in range(1, 10)]), rows=4)
+    lines = ban_lines(report(*[ban(number) for number in range(1, 7)]), rows=4)
     assert len(lines) == 2 + 4 + 1
-    assert lines[-1] == "… and 5 more"
+    assert lines[-1] == "… and 2 more"
 
 
 def test_many_hosts_are_counted() -> None:
@@ -92,9 +92,53 @@ def test_csv_has_all_rows() -> None:
     assert len(read) == 199
     assert read[0] == {
         "address": "203.0.113.1",
+        "country": "??",
         "hosts": "web1",
         "source": "operator",
         "reason": "'=1+1",
         "since": "2026-11-20T11:13:28Z",
         "until": "permanent",
+        "times": "1",
+        "new": "",
+        "covered_by": "",
+        "packets": "",
     }
+
+
+def test_what_there_is_to_say_of_all() -> None:
+    rows = [ban(number) for number in range(1, 10)]
+    before = merge({}, now=NOW - 3600)
+    facts = {"schema": 1, "bans": json.dumps(rows).replace("null", str(NOW + 60)), "summary": {"bans": 9}}
+    lines = ban_lines(merge({"web1": facts}, now=NOW, previous=before, country_db="/nowhere.mmdb"), rows=9)
+    assert lines[-4:-1] == [
+        "",
+        "since 2026-11-20T10:13:29Z: 9 new, 0 gone",
+        "proposed for permanent bans: 203.0.113.0/24",
+    ]
+    assert lines[-1].startswith("countries are unknown: ")
+
+
+def test_countries_have_a_column_where_there_are_some() -> None:
+    found = report(ban(1))
+    assert "CC" not in ban_lines(found, rows=1)[0].split()
+    found["summary"]["by_country"] = {"DE": 1}
+    found["bans"][0]["country"] = "DE"
+    assert ban_lines(found, rows=1)[2].split()[:2] == ["203.0.113.1", "DE"]
+
+
+def test_nothing_to_report_is_one_line() -> None:
+    """A23: no bans, no table and no header."""
+    assert ban_lines(merge({}, now=NOW), rows=10) == ["no bans in force on 0 hosts"]
+
+
+def test_escapes_in_text_forge_no_rows() -> None:
+    r"""AH23: `\n` and `\c` in a text are the two characters they are, real control characters are shown."""
+    texts = (r"x\n203.0.113.99 (DE) [sshd]", r"x\c", "x\n203.0.113.99")
+    found = report(*[ban(number, text) for number, text in enumerate(texts, 1)])
+    lines = ban_lines(found, rows=10)
+    assert [line.split()[0] for line in lines[2:]] == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
+    assert [row["reason"] for row in csv.DictReader(io.StringIO(bans_csv(found)))] == [
+        r"x\n203.0.113.99 (DE) [sshd]",
+        r"x\c",
+        r"x\n203.0.113.99",
+    ]
