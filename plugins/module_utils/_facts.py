@@ -70,7 +70,9 @@ def gather(
         "bans": _compact(rows[:limit]),
         "truncated": total > len(rows[:limit]),
         "summary": summarise(rows, total=total, now=now),
-        "history": _facts_history.of_fail2ban(path, since) if alone else _facts_history.of_warden(warden, since),
+        "history": _packed(
+            _facts_history.of_fail2ban(path, since) if alone else _facts_history.of_warden(warden, since)
+        ),
         "warden": warden_facts,
         "fail2ban": fail2ban_facts,
         "jails": [{**jail, "banned": []} for jail in jails] if brief else jails,
@@ -81,8 +83,12 @@ def gather(
     }
 
 
-def _compact(rows: Rows) -> str:
-    """A list as one text: Ansible looks at every element of a list, and at a text only once."""
+def _packed(history: Facts) -> Facts:
+    return {key: _compact(value) if key in ("by_hour", "repeated") else value for key, value in history.items()}
+
+
+def _compact(rows: Rows | dict[str, t.Any]) -> str:
+    """A list or mapping as one text: Ansible looks at each of their elements, and at a text only once."""
     return json.dumps(rows, separators=(",", ":"), ensure_ascii=True)
 
 

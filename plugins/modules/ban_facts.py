@@ -181,10 +181,11 @@ ansible_facts:
               returned: when there is a history
             by_hour:
               description:
-                - The start of an hour, in seconds since 1970, to the number of bans. Hours without any are left out.
-              type: dict
+                - The start of an hour, in seconds since 1970, to the number of bans, as one JSON text. Hours without
+                  any are left out.
+              type: str
               returned: when there is a history
-              sample: {"1795168800": 12, "1795172400": 3}
+              sample: '{"1795168800":12,"1795172400":3}'
             by_source:
               description: How many bans each source decided. Lists are not among them.
               type: dict
@@ -195,11 +196,10 @@ ansible_facts:
               type: int
               returned: when there is a history
             repeated:
-              description: The 50 of them that came most often.
-              type: list
-              elements: dict
+              description: The 50 of them that came most often, as one JSON text.
+              type: str
               returned: when there is a history
-              sample: [{network: 203.0.113.9, bans: 4}]
+              sample: '[{"network":"203.0.113.9","bans":4}]'
             complete:
               description: Whether all bans are in the figures, or only the newest 50,000.
               type: bool

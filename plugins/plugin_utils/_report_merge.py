@@ -14,6 +14,7 @@ import contextlib
 import typing as t
 
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_country import Countries
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_history import History
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import (
     SCHEMA,
     STATES,
@@ -152,7 +153,7 @@ def merge(
     ``min_addresses`` are thresholds of proposals, see ``propose``; what the hosts have whitelisted and the networks in
     ``spare`` are never proposed, whatever else stands there is passed over.
     """
-    reader = _Reader()
+    reader, history = _Reader(), History()
     hosts = []
     white: set[str] = set()
     for name in sorted(results):
@@ -160,6 +161,7 @@ def merge(
         host = host_line(name, facts, state, message)
         if facts is not None:
             white.update(whitelisted(facts, now=now))
+            history.take_in(facts)
             unreadable = reader.take_in(host["name"], facts)
             if unreadable:
                 host["problems"].append(f"{unreadable} unreadable rows were left out")
@@ -170,14 +172,16 @@ def merge(
     with contextlib.closing(Countries(country_db)) as countries:
         rows = _rows(networks, countries)
         known = bool(countries)
-        notes = [note for note in (before.note, countries.note) if note]
+        notes = [note for note in (before.note, countries.note, history.note) if note]
     bans = [ban for _key, ban in rows]
     before.compare(bans)
+    for ban in bans:
+        ban["times"] = max(ban["times"], history.times.get(ban["network"], 0))
     return {
         "schema": SCHEMA,
         "generated_at": iso(now),
         "notes": notes,
-        "summary": summarise(bans, hosts, before, now=now, countries=known),
+        "summary": summarise(bans, hosts, before, history, now=now, countries=known),
         "proposals": propose(
             rows, min_hosts=min_hosts, min_addresses=min_addresses, spared=networks_of([*white, *spare])
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_history import History
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import STATES, UNKNOWN
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_previous import Previous
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import PERMANENT, iso
@@ -22,8 +23,14 @@ _JAIL = "fail2ban/"
 Rows = t.Sequence[t.Mapping[str, t.Any]]
 
 
-def summarise(bans: Rows, hosts: Rows, before: Previous, *, now: float, countries: bool) -> dict[str, t.Any]:
-    """The figures. Without ``countries`` (nobody asked, or nobody knows) there are none by country."""
+def summarise(
+    bans: Rows, hosts: Rows, before: Previous, history: History, *, now: float, countries: bool
+) -> dict[str, t.Any]:
+    """The figures. Without ``countries`` (nobody asked, or nobody knows) there are none by country.
+
+    Over time it is the bans that hosts decided, each host's by itself; where none remembers, those that still hold.
+    """
+    moments = history.moments() if history.told else [(ban["since"], 1) for ban in bans]
     sources = Counter(source for ban in bans for source in ban["sources"])
     states = Counter(host["state"] for host in hosts)
     day_ago = iso(now - 86400)
@@ -45,8 +52,8 @@ def summarise(bans: Rows, hosts: Rows, before: Previous, *, now: float, countrie
         ),
         "by_country": _largest_first(Counter(ban["country"] for ban in bans)) if countries else {},
         "by_host": {host["name"]: host["bans"] for host in hosts if host["state"] not in UNKNOWN},
-        "by_hour": _over_time(bans, now=now, step=3600, steps=HOURS, letters=13, rest=":00:00Z"),
-        "by_day": _over_time(bans, now=now, step=86400, steps=DAYS, letters=10, rest=""),
+        "by_hour": _over_time(moments, now=now, step=3600, steps=HOURS, letters=13, rest=":00:00Z"),
+        "by_day": _over_time(moments, now=now, step=86400, steps=DAYS, letters=10, rest=""),
     }
 
 
@@ -61,15 +68,17 @@ def _largest_first(numbers: t.Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _over_time(bans: Rows, *, now: float, step: int, steps: int, letters: int, rest: str) -> dict[str, int]:
-    """How many of the bans began in each of the last ``steps`` hours or days, the oldest first.
+def _over_time(
+    moments: t.Iterable[tuple[str, int]], *, now: float, step: int, steps: int, letters: int, rest: str
+) -> dict[str, int]:
+    """How many bans began in each of the last ``steps`` hours or days, the oldest first.
 
     A host whose clock is ahead counts into the last one.
     """
     result = dict.fromkeys((iso(now - step * back)[:letters] for back in range(steps - 1, -1, -1)), 0)
     last = iso(now)[:letters]
-    for ban in bans:
-        slot = min(ban["since"][:letters], last)
+    for moment, number in moments:
+        slot = min(moment[:letters], last)
         if slot in result:
-            result[slot] += 1
+            result[slot] += number
     return {slot + rest: number for slot, number in result.items()}

@@ -134,7 +134,7 @@ def test_host_with_agent_and_fail2ban() -> None:
         "by": "warden",
         "since": NOW - 86400,
         "bans": 2,
-        "by_hour": {},
+        "by_hour": "{}",
     }
     assert facts["jails"] == [
         {

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts remember of the bans that they decided, whether these still hold or not.
+
+Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import Counter
+
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import integer, mapping, rows_of
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import iso
+
+_LATEST = 1 << 40  # epoch seconds; what is later is no time
+_KEYS = 2400  # hours that one host may tell, a little more than the 90 days it remembers
+
+
+class History:
+    """Sums over hosts. ``times`` maps a network to how often the host that knows it best has banned it."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self.silent = 0
+        self.times: dict[str, int] = {}
+        self._hours: Counter[int] = Counter()
+
+    def take_in(self, facts: t.Mapping[str, t.Any]) -> None:
+        """Add the history of one host; what is none is passed over."""
+        history = mapping(facts.get("history"))
+        if history.get("available") is not True:
+            self.silent += 1
+            return
+        self.told += 1
+        for hour, number in list(_numbers(history.get("by_hour")).items())[:_KEYS]:
+            if hour.isascii() and hour.isdecimal() and int(hour) < _LATEST:
+                self._hours[int(hour)] += max(integer(number), 0)
+        for row in rows_of(history.get("repeated")) or ():
+            found = (
+                parse(row["network"]) if isinstance(row, t.Mapping) and isinstance(row.get("network"), str) else None
+            )
+            if found is not None:
+                self.times[found[0]] = max(self.times.get(found[0], 0), integer(row.get("bans")))
+
+    @property
+    def note(self) -> str:
+        """Whose bans are missing, if some hosts remember and others do not."""
+        if not self.told or not self.silent:
+            return ""
+        return (
+            f"bans over time are without those of {self.silent} of {self.told + self.silent} hosts, which remember none"
+        )
+
+    def moments(self) -> list[tuple[str, int]]:
+        """The start of each hour in ISO 8601, and how many bans all hosts decided in it."""
+        return [(iso(hour), number) for hour, number in self._hours.items()]
+
+
+def _numbers(text: t.Any) -> t.Mapping[str, t.Any]:
+    try:
+        return mapping(json.loads(text)) if isinstance(text, str) else {}
+    except (RecursionError, ValueError):
+        return {}
