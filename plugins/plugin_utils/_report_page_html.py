@@ -93,26 +93,39 @@ _TOP = r"""<!DOCTYPE html>
 """
 
 _FINDINGS = r"""
+{% macro finding_row(who, finding) %}
+<tr><th scope="row">{{ who }}</th>
+<td class="state {{ {"high": "bad", "medium": "warn"}.get(finding.severity, "") if "reason" not in finding }}">
+{{ finding.severity }}</td>
+<td class="wide-cell">{{ finding.title | visible }} <span class="in">{{ finding.id | visible }}</span>
+{%- if finding.get("change") == "new" %} <span class="tag">new</span>{% endif %}</td>
+<td>{{ finding.evidence | visible }}</td>
+<td class="wide-cell">
+{%- if "reason" in finding %}waived until {{ finding.expires | visible }}: {{ finding.reason | visible }}
+{%- else %}{{ finding.remedy | visible }}{% endif %}</td>
+<td>{{ finding.reference | visible }}</td></tr>
+{% endmacro %}
 {% if audit %}
 <section aria-labelledby="findings-title">
 <h2 id="findings-title">Findings</h2>
 <p class="note">
 {%- for severity, number in audit.summary.items() %}
-{{ number }} {{ severity }}{{ ", " if not loop.last }}{% endfor %}</p>
+{{ number }} {{ severity }}{{ ", " if not loop.last }}{% endfor %}
+{%- if audit.get("waived") %}, {{ audit.waived }} waived{% endif %}
+{%- if audit.get("drift") %}. Since the audit of {{ audit.drift.since | visible }}: {{ audit.drift.new }} new,
+{{ audit.drift.gone }} gone{% endif %}.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Findings">
 <table class="list">
 <caption class="unseen">Findings of the audit</caption>
 <thead><tr><th scope="col">Host</th><th scope="col">Severity</th><th scope="col">Finding</th>
 <th scope="col">Evidence</th><th scope="col">Remedy</th><th scope="col">Reference</th></tr></thead>
 <tbody>
+{% for finding in audit.get("fleet", []) %}{{ finding_row("the audit", finding) }}{% endfor %}
 {% for host in audit.hosts %}
-{% for finding in host.findings %}
-<tr><th scope="row">{{ host.name | visible }}</th>
-<td class="state {{ {"high": "bad", "medium": "warn"}.get(finding.severity, "") }}">{{ finding.severity }}</td>
-<td class="wide-cell">{{ finding.title | visible }} <span class="in">{{ finding.id | visible }}</span></td>
-<td>{{ finding.evidence | visible }}</td><td class="wide-cell">{{ finding.remedy | visible }}</td>
-<td>{{ finding.reference | visible }}</td></tr>
+{% for finding in host.findings %}{{ finding_row(host.name | visible, finding) }}{% endfor %}
 {% endfor %}
+{% for host in audit.hosts %}
+{% for finding in host.get("waived", []) %}{{ finding_row(host.name | visible, finding) }}{% endfor %}
 {% endfor %}
 </tbody>
 </table>

@@ -248,3 +248,25 @@ def test_proposals_are_on_the_page_as_yaml() -> None:
         facts["bans"] = facts["bans"].replace("null", str(NOW + 60))
     assert "network: &#34;203.0.113.1&#34;" in page(merge(results, now=NOW))
     assert "Proposed" not in page(merge(results, now=NOW, min_hosts=4))
+
+
+def test_an_audit_shows_what_is_new_what_is_waived_and_what_the_audit_says_of_itself() -> None:
+    said = {"severity": "high", "title": "t", "evidence": "<e>", "reference": "", "remedy": "mend it", "change": ""}
+    found = {
+        "summary": {"high": 1},
+        "waived": 1,
+        "drift": {"since": "2026-11-19T00:00:00Z", "new": 1, "gone": 2, "unchanged": 0},
+        "fleet": [{**said, "id": "audit.waiver-expired"}],
+        "hosts": [
+            {
+                "name": "web1",
+                "findings": [{**said, "id": "x.new", "change": "new"}],
+                "waived": [{**said, "id": "x.waived", "reason": "<until> spring", "expires": "2027-03-01"}],
+            }
+        ],
+    }
+    text = " ".join(page(report(["plain"]), found).split())
+    assert "1 high, 1 waived. Since the audit of 2026-11-19T00:00:00Z: 1 new, 2 gone." in text
+    assert "waived until 2027-03-01: &lt;until&gt; spring" in text and "audit.waiver-expired" in text
+    assert text.count('<span class="in">x.new</span> <span class="tag">new</span>') == 1
+    assert text.count('<span class="tag">new</span>') == 1 and text.count("&lt;e&gt;") == 3
