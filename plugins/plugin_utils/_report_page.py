@@ -59,7 +59,7 @@ def page(report: Row, audit: Row | None = None) -> str:
         tone=_tone,
         visible=lambda value: visible(str(value)),
     )
-    return environment.from_string(PAGE).render(
+    text = environment.from_string(PAGE).render(
         report=report,
         title="Audit" if audit else "Ban report",
         lede=_lede(summary),
@@ -92,6 +92,7 @@ def page(report: Row, audit: Row | None = None) -> str:
         script=_Trusted(SCRIPT),
         policy=_policy(),
     )
+    return text.lstrip()  # macros leave empty lines, and a page begins with its type
 
 
 class _Trusted(str):

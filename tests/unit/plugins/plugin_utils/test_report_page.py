@@ -116,6 +116,7 @@ def test_policy_admits_our_style_and_script_and_nothing_else() -> None:
 
 def test_page_asks_nobody_for_anything() -> None:
     text = page(report(["plain"]), _audit("plain"))
+    assert text.startswith("<!DOCTYPE html>")
     markup = Markup(text)
     attributes = {name for _tag, found in markup.elements for name in found}
     assert not attributes & {"src", "srcset", "action", "data", "poster", "background", "ping", "xlink:href"}
