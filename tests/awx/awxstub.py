@@ -78,5 +78,6 @@ def play(
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )
-    return done, [(name, given) for name, given in map(json.loads, told.read_text(encoding="utf-8").splitlines())]
+    return done, [tuple(json.loads(line)) for line in told.read_text(encoding="utf-8").splitlines()]

@@ -127,7 +127,13 @@ def run(
         (directory / "env" / "cmdline").write_text(_quoted(arguments), encoding="utf-8")
     command = [sys.executable, "-m", "ansible_runner", "run", str(directory), "-p", playbook, "-i", "1", "-q"]
     done = subprocess.run(
-        command, cwd=directory, env=_environment(directory, core), capture_output=True, text=True, timeout=timeout + 60
+        command,
+        cwd=directory,
+        env=_environment(directory, core),
+        capture_output=True,
+        text=True,
+        timeout=timeout + 60,
+        check=False,
     )
     return _job(directory, done)
 

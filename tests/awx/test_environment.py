@@ -36,6 +36,7 @@ def run(*words: str, cwd: Path, **environment: str) -> str:
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

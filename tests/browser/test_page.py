@@ -204,7 +204,7 @@ def test_everything_can_be_done_with_keys(show: Show) -> None:
     assert press(Keys.TAB) == "Skip to the table of bans"
     assert browser.run("return document.activeElement.getBoundingClientRect().left") >= 0
     assert press(Keys.ENTER) == "bans-title"
-    assert [press(Keys.TAB) for _ in range(4)] == ["text", "only", "host", "source"]
+    assert [press(Keys.TAB) for _field in range(4)] == ["text", "only", "host", "source"]
     press(Keys.TAB)  # the table itself, which scrolls
     assert browser.run("return document.activeElement.getAttribute('role')") == "region"
     assert press(Keys.TAB) == "Address"

@@ -36,7 +36,7 @@ def fleet(*, hosts: int, bans: int, distinct: bool = False, now: int = NOW) -> d
     One host in 250 is unreachable, others are degraded, or have fail2ban alone.
     """
     random_ = random.Random(7)
-    attackers = [_attacker(random_) for _ in range(max(1, hosts * bans // 8))] if not distinct else []
+    attackers = [_attacker(random_) for _number in range(max(1, hosts * bans // 8))] if not distinct else []
     # An attacker comes to all hosts within hours, most of them in the last days.
     began = {network: now - int(random_.expovariate(1 / (3 * _DAY))) for network in attackers}
     results: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def fleet(*, hosts: int, bans: int, distinct: bool = False, now: int = NOW) -> d
         if distinct:
             networks = [f"2001:db8:{number:x}:{serial:x}::1" for serial in range(bans)]
         else:
-            picked = {attackers[int(len(attackers) * random_.random() ** 2.2)] for _ in range(bans * 2)}
+            picked = {attackers[int(len(attackers) * random_.random() ** 2.2)] for _serial in range(bans * 2)}
             networks = sorted(picked)
             random_.shuffle(networks)
         times = {network: began.get(network, now - _DAY) for network in networks[:bans]}
