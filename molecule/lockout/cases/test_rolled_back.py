@@ -83,17 +83,18 @@ def test_the_controller_is_penalised(host: Host, operator: Operator, record: Rec
     """sshd forgets its penalties when it reads its files anew, so the login races with whoever earns new ones."""
     if host.name == "web1":
         pytest.skip("OpenSSH 9.2 has no penalties")
-    with record.case("controller penalised during the change", host) as case, host.penalties():
-        before = host.files()
-        host.come_in()
-        with host.wrong_logins():
-            assert operator.eventually(lambda: not host.lets_in(), 20)
-            done = host.harden()
-        case.of(done)
-        assert done.get("rolled_back") or done.get("verified"), done
-        if done["failed"]:
-            host.eventually_back(before, _PATIENCE)
-    case.recovered = operator.eventually(host.lets_in, 20)
+    with record.case("controller penalised during the change", host) as case:
+        with host.penalties():
+            before = host.files()
+            host.come_in()
+            with host.wrong_logins():
+                assert operator.eventually(lambda: not host.lets_in(), 20)
+                done = host.harden()
+            case.of(done)
+            assert done.get("rolled_back") or done.get("verified"), done
+            if done["failed"]:
+                host.eventually_back(before, _PATIENCE)
+        case.recovered = operator.eventually(host.lets_in, 20)
     gone = host.harden(state="absent")
     assert not gone["failed"] and case.recovered, gone
     _correct_run_succeeds(host)
