@@ -191,6 +191,7 @@ def test_a_change_that_would_lock_the_operator_out_is_refused(host: Host, record
     assert predicted["failed"] and predicted["msg"] == refused["msg"], predicted
     assert unchanged and outcome.recovered
     assert host.files() == before
+    host.takes_a_correct_run()
 
 
 def test_a_second_subsystem_of_one_name(host: Host, record: Record) -> None:

@@ -14,19 +14,9 @@ from lockouthosts import DROPIN, SOON, Host, Record, kill
 _PATIENCE = SOON + 15.0  # seconds until the host is back at the latest
 
 
-def _correct_run_succeeds(host: Host) -> None:
-    done = host.harden()
-    assert not done["failed"] and done["changed"] and done["verified"], done
-    assert not host.is_armed() and host.lets_in()
-    again = host.harden()
-    assert not again["failed"] and not again["changed"], again
-    gone = host.harden(state="absent")
-    assert not gone["failed"] and gone["changed"], gone
-
-
 def test_a_correct_run_is_kept(host: Host) -> None:
     """A45, E19: a second login proves the change, and the first one was never needed."""
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
 
 
 def test_a_new_login_that_fails(host: Host, record: Record) -> None:
@@ -41,7 +31,7 @@ def test_a_new_login_that_fails(host: Host, record: Record) -> None:
     assert done["failed"] and not done["changed"] and done["rolled_back"], done
     assert "a new login with the new configuration failed" in done["msg"] and "was restored" in done["msg"]
     assert went_back and case.recovered
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["", "and the host restarted"])
@@ -61,7 +51,7 @@ def test_the_controller_is_killed(host: Host, operator: Operator, record: Record
         case.outcome = "rolled back"
         case.recovered = operator.eventually(host.lets_in, 20)
     assert case.recovered
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
 
 
 def test_the_controller_is_banned(host: Host, operator: Operator, record: Record) -> None:
@@ -76,7 +66,7 @@ def test_the_controller_is_banned(host: Host, operator: Operator, record: Record
         case.outcome = "rolled back"
         case.recovered = operator.eventually(host.lets_in, 20)
     assert case.recovered
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
 
 
 def test_the_controller_is_penalised(host: Host, operator: Operator, record: Record) -> None:
@@ -97,7 +87,7 @@ def test_the_controller_is_penalised(host: Host, operator: Operator, record: Rec
         case.recovered = operator.eventually(host.lets_in, 20)
     gone = host.harden(state="absent")
     assert not gone["failed"] and case.recovered, gone
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
 
 
 def test_two_controllers(host: Host, operator: Operator, record: Record) -> None:
@@ -153,7 +143,7 @@ def test_the_privilege_separation_directory_is_missing(host: Host, record: Recor
     with record.case("/run/sshd missing", host) as case:
         host.come_in()
         host.shell("rm -rf /run/sshd")
-        _correct_run_succeeds(host)
+        host.takes_a_correct_run()
         case.outcome = "kept"
         case.recovered = host.lets_in()
     assert case.recovered
@@ -177,4 +167,4 @@ def test_without_sftp(host: Host, record: Record) -> None:
     assert case.predicted and predicted["changed"], predicted
     assert not done["failed"] and done["verified"] and not gone["failed"], (done, gone)
     assert case.recovered
-    _correct_run_succeeds(host)
+    host.takes_a_correct_run()
