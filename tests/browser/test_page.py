@@ -44,7 +44,7 @@ def usual() -> dict[str, Any]:
             ban("203.0.113.10", source="watcher/requests", reason="31 requests in 60 s", expires_at=NOW + 600),
             ban("198.51.100.0/24", banned_at=NOW - 90_000),
         ),
-        "web2": facts(ban("9.0.0.1"), ban("2001:db8::1"), ban("203.0.113.10"), ban("198.51.100.7")),
+        "web2": facts(ban("10.0.0.1"), ban("2001:db8::1"), ban("203.0.113.10"), ban("198.51.100.7")),
         "web3": facts(ban("203.0.113.10")),
         "lost": {"unreachable": True, "msg": "no route to host"},
     }
@@ -133,7 +133,7 @@ def test_table_sorts(show: Show) -> None:
         return str(head.get_attribute("aria-sort"))
 
     assert press("Address") == "ascending"
-    numeric = ["9.0.0.1", "198.51.100.0/24", "198.51.100.7", "203.0.113.9", "203.0.113.10", "2001:db8::1"]
+    numeric = ["10.0.0.1", "198.51.100.0/24", "198.51.100.7", "203.0.113.9", "203.0.113.10", "2001:db8::1"]
     assert browser.run(ADDRESSES) == numeric
     assert press("Address") == "descending"
     assert browser.run(ADDRESSES) == numeric[::-1]
@@ -212,7 +212,7 @@ def test_everything_can_be_done_with_keys(show: Show) -> None:
                           "return style.outlineStyle + ' ' + style.outlineWidth")  # fmt: skip
     assert outline == "solid 3px"
     press(Keys.ENTER)
-    assert browser.run(ADDRESSES)[0] == "9.0.0.1"
+    assert browser.run(ADDRESSES)[0] == "10.0.0.1"
     assert browser.run(active) == "Address"
     press(Keys.SPACE)
     assert browser.run(ADDRESSES)[0] == "2001:db8::1"

@@ -24,10 +24,10 @@ RECORDS = {
     "203.0.113.0/24": {"country": {"iso_code": "DE", "names": {"en": "Germany"}}},
     "198.51.100.0/24": {"country_code": "BR"},
     "192.0.2.0/24": {"country": "NZ"},
-    "2001:db8::/32": {"registered_country": {"iso_code": "NL"}},
+    "2001:db8::/48": {"registered_country": {"iso_code": "NL"}},
     "233.252.0.0/24": {"country": {"iso_code": "XX"}},
     "10.0.0.0/8": {"country": {"iso_code": "US"}},
-    "8.0.0.0/8": {"country": {"iso_code": "<b>"}},
+    "2001:db8:8::/48": {"country": {"iso_code": "<b>"}},
 }
 
 
@@ -53,9 +53,8 @@ def database(tmp_path: Path) -> Path:
         ("198.51.100.1", "BR"),
         ("192.0.2.1", "NZ"),
         ("2001:db8::1", "NL"),
-        ("2001:db9::1", "??"),
-        ("9.9.9.9", "??"),
-        ("8.8.8.8", "??"),
+        ("2001:db8:9::1", "??"),
+        ("2001:db8:8::8", "??"),
         ("10.1.2.3", "??"),
         ("233.252.0.1", "??"),
     ],

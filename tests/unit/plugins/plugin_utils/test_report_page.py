@@ -171,7 +171,7 @@ def report_facts(bans: int) -> dict[str, Any]:
 
 
 def test_networks_sort_as_numbers() -> None:
-    texts = ("9.0.0.0", "10.0.0.0/8", "10.0.0.0", "203.0.113.9", "::1", "2001:db8::")
+    texts = ("10.0.0.0/8", "10.0.0.0", "192.0.2.9", "192.0.2.10", "::1", "2001:db8::")
     assert _report_page._ranks([{"network": text} for text in texts]) == [0, 1, 2, 3, 4, 5]
     assert _report_page._ranks([{"network": text} for text in texts[::-1]]) == [5, 4, 3, 2, 1, 0]
 
