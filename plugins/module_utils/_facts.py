@@ -21,7 +21,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client i
     Fail2banUnavailable,
 )
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.penalties import penalised
-from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient, WardenRefused
 
 # Version of the shape below; readers on the controller refuse another one.
 SCHEMA = 1
@@ -102,7 +102,7 @@ def _warden(client: WardenClient, units: Rows, *, rows_wanted: int) -> tuple[Fac
             return facts, [], 0, []
     try:
         facts["status"] = client.call("status")
-        answer = client.call("bans", limit=rows_wanted, packets=True)
+        answer = _newest(client, rows_wanted)
         entries = client.call("whitelist").get("entries", [])
     except WardenAbsent as e:
         facts["installed"], facts["reason"] = False, str(e)
@@ -113,6 +113,14 @@ def _warden(client: WardenClient, units: Rows, *, rows_wanted: int) -> tuple[Fac
         rows = answer.get("bans", [])
         return facts, rows, max(int(answer.get("total", 0)), len(rows)), entries
     return facts, [], 0, []
+
+
+def _newest(client: WardenClient, limit: int) -> Facts:
+    """The newest bans; without packets where the agent is from before it told them."""
+    try:
+        return client.call("bans", limit=limit, packets=True)
+    except WardenRefused:
+        return client.call("bans", limit=limit)
 
 
 def _fail2ban(

@@ -8,11 +8,10 @@ Note that this plugin util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import integer, mapping, rows_of
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import integer, loaded, mapping, rows_of
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import iso
 
@@ -36,9 +35,10 @@ class History:
             self.silent += 1
             return
         self.told += 1
-        for hour, number in list(_numbers(history.get("by_hour")).items())[:_KEYS]:
-            if hour.isascii() and hour.isdecimal() and int(hour) < _LATEST:
-                self._hours[int(hour)] += max(integer(number), 0)
+        for hour, number in list(mapping(loaded(history.get("by_hour"))).items())[:_KEYS]:
+            text = str(hour)
+            if text.isascii() and text.isdecimal() and int(text) < _LATEST:
+                self._hours[int(text)] += max(integer(number), 0)
         for row in rows_of(history.get("repeated")) or ():
             found = (
                 parse(row["network"]) if isinstance(row, t.Mapping) and isinstance(row.get("network"), str) else None
@@ -58,10 +58,3 @@ class History:
     def moments(self) -> list[tuple[str, int]]:
         """The start of each hour in ISO 8601, and how many bans all hosts decided in it."""
         return [(iso(hour), number) for hour, number in self._hours.items()]
-
-
-def _numbers(text: t.Any) -> t.Mapping[str, t.Any]:
-    try:
-        return mapping(json.loads(text)) if isinstance(text, str) else {}
-    except (RecursionError, ValueError):
-        return {}

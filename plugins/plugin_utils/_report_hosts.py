@@ -87,13 +87,19 @@ def _state(
     return ("fail2ban only", reason) if fail2ban.get("available") is True else ("unprotected", reason)
 
 
+def loaded(value: t.Any) -> t.Any:
+    """What a JSON text says, None if it says nothing; anything but a text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (RecursionError, ValueError):
+        return None
+
+
 def rows_of(bans: t.Any) -> list[t.Any] | None:
     """A list of bans or whitelist entries, which travels as one JSON text; None if it is none."""
-    if isinstance(bans, str):
-        try:
-            bans = json.loads(bans)
-        except (RecursionError, ValueError):
-            return None
+    bans = loaded(bans)
     return list(bans) if isinstance(bans, (list, tuple)) else None
 
 

@@ -22,7 +22,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client i
     Fail2banRefused,
     Fail2banUnavailable,
 )
-from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent
+from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenRefused
 
 DATA = Path(__file__).resolve().parents[3] / "data" / "report"
 NOW = 1_795_000_000
@@ -355,3 +355,15 @@ def test_whom_sshd_turns_away() -> None:
     facts = gather(Warden(), Fail2ban(), systemd="Id=ssh.service\nLoadState=loaded\n")
     assert [(row["address"], row["count"]) for row in facts["sshd_penalties"]] == [("203.0.113.9", 1)]
     assert gather(Warden(), Fail2ban())["sshd_penalties"] == [], "without systemd there is no journal"
+
+
+def test_an_agent_from_before_packets_and_history_were_told() -> None:
+    class Older(Warden):
+        def call(self, op: str, **fields: Any) -> dict[str, Any]:
+            if op == "history" or "packets" in fields:
+                raise WardenRefused("invalid", f"{op}: not known here")
+            return super().call(op, **fields)
+
+    facts = gather(Older([row("203.0.113.1")]), Fail2ban())
+    assert facts["warden"]["available"] and facts["summary"]["bans"] == 1 and facts["summary"]["packets"] == 0
+    assert not facts["history"]["available"]
