@@ -93,6 +93,42 @@ options:
         warden alone, and the command finds each as a file of that name in C($CREDENTIALS_DIRECTORY).
       - Credentials that are not named are removed.
     type: dict
+  reports:
+    description:
+      - Reports that the host makes of itself, for the single server. Across hosts see the role
+        P(stockade.fleet.report#role). The command C(stockade report) shows them at any time, without these timers too.
+    type: dict
+    suboptions:
+      kinds:
+        description:
+          - V(traffic) runs every hour and tells about whose requests the watcher decided in that hour. V(security) runs
+            at 23:59 and tells who was banned within 24 hours, by the warden or by a jail of fail2ban. A host that was
+            down makes its report up at the next boot.
+          - They are added to F(/var/log/stockade-report/traffic.log) and F(security.log), by the user
+            C(stockade-report), readable for the group C(adm). C(logrotate) keeps a year of them where it is installed.
+          - A report that could not be made, kept or delivered leaves its unit C(stockade-report@KIND.service) failed.
+        type: list
+        elements: str
+        choices: [traffic, security]
+        default: []
+      command:
+        description:
+          - Program and arguments that each report with something in it is given to, once. The program is a full path;
+            there is no shell. C({report}) in an argument becomes the text of the report; without it the text comes on
+            standard input.
+          - It runs as the user C(stockade-report) in the sandbox of the report, and has 60 seconds. What it says is
+            added to the log. An exit code other than 0 is a failure.
+        type: list
+        elements: str
+        default: []
+      command_network:
+        description: Whether that program may use the network.
+        type: bool
+        default: false
+      country_database:
+        description:
+          - A file on the host in MaxMind's format. Without it every country is C(??). Nothing is asked of the network.
+        type: str
   report_missing:
     description: Name packages that are missing in RV(missing) instead of failing, as the role does to install them.
     type: bool
@@ -123,6 +159,13 @@ EXAMPLES = r"""
     credentials:
       token: "{{ vault_provider_token }}"
 
+- name: Have the host write reports of its own, and tell them in a chat
+  stockade.fleet.agent:
+    reports:
+      kinds: [traffic, security]
+      command: [/usr/local/bin/openclaw, message, send, --channel, WhatsApp, --target, "+1555", --message, "{report}"]
+      command_network: true
+
 - name: Remove it
   stockade.fleet.agent:
     state: absent
@@ -148,12 +191,9 @@ missing:
   sample: [nftables]
 """
 
-import base64
-import zlib
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, removal, settings, tree
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import preflight, removal, reports, settings, tree
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import NAMES, Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.install import Agent
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
@@ -177,6 +217,7 @@ def main() -> None:
             "repeat_window": {"type": "str", "default": "30d"},
             "longest_duration": {"type": "str", "default": "4w"},
             "credentials": {"type": "dict", "no_log": True},
+            "reports": {"type": "dict", "options": reports.SPEC},
             "report_missing": {"type": "bool", "default": False},
             "package_name": {"type": "str"},
             "package": {"type": "str", "no_log": True},
@@ -195,15 +236,16 @@ def main() -> None:
             raise StockadeError(
                 "package_name is missing: call this module as stockade.fleet.agent, with its action plugin"
             )
-        missing = preflight.check(run, choice, warn=module.warn)
+        wanted = reports.chosen(options["reports"])
+        missing = preflight.check(run, choice, countries=bool(wanted.country_database), warn=module.warn)
         if missing and not module.check_mode:
             if options["report_missing"]:
                 module.exit_json(changed=False, missing=missing)
             raise StockadeError("cannot install the agent: install the package %s first" % ", ".join(missing))
-        agent = Agent(run=run, options=settings.chosen(options), choice=choice)
+        agent = Agent(run=run, options=settings.chosen(options), choice=choice, reports=wanted)
         found = agent.differences(name)
         if found and not module.check_mode:
-            content = zlib.decompress(base64.b64decode(options["package"])) if options["package"] else None
+            content = tree.decoded(options["package"]) if options["package"] else None
             if content is None and not tree.is_intact(name):
                 module.exit_json(changed=True, package_needed=True)
             agent.install(name, content)

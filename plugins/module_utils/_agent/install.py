@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, settings, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import Choice
+from ansible_collections.stockade.fleet.plugins.module_utils._agent.reports import Reports
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
@@ -28,15 +29,17 @@ class Before(t.NamedTuple):
     version: str | None
     files: dict[str, bytes | None]
     watcher: bool
+    timers: list[str]
 
 
 class Agent:
     """The agent of this host. ``options`` are the keys of warden.toml."""
 
-    def __init__(self, *, run: Run, options: dict[str, t.Any], choice: Choice) -> None:
+    def __init__(self, *, run: Run, options: dict[str, t.Any], choice: Choice, reports: Reports) -> None:
         self._run = run
         self._config = settings.render(options)
         self._choice = choice
+        self._reports = reports
 
     def differences(self, name: str) -> list[str]:
         """What installing version ``name`` would change, in words; empty if nothing.
@@ -54,6 +57,9 @@ class Agent:
             for unit in units.ENABLED:
                 if states[unit] != ("active", "enabled"):
                     found.append("%s is %s and %s" % (unit, *states[unit]))
+            for unit in units.TIMERS.values():
+                if states[unit] != ("active", "enabled") if unit in self._reports.timers else units.is_on(states[unit]):
+                    found.append("%s is %s and %s" % (unit, *states[unit]))
         if found:
             settings.judge(self._config, wanted=name, run=self._run)
         return found
@@ -70,8 +76,13 @@ class Agent:
                 raise StockadeError("cannot unpack the agent to %s: %s" % (tree.BASE, error.strerror)) from None
             settings.judge(self._config, wanted=name, run=self._run)
         wanted = self._wanted(name)
-        watcher = units.states(self._run)[units.WATCHER].active not in units.GONE
-        before = Before(tree.current(), {path: tree.read(path) for path in wanted}, watcher)
+        states = units.states(self._run)
+        before = Before(
+            tree.current(),
+            {path: tree.read(path) for path in wanted},
+            watcher=states[units.WATCHER].active not in units.GONE,
+            timers=[unit for unit in units.TIMERS.values() if units.is_on(states[unit])],
+        )
         try:
             self._activate(name, wanted, watcher=before.watcher)
         except (StockadeError, OSError) as error:
@@ -87,6 +98,7 @@ class Agent:
         sysusers = os.path.join(tree.version_directory(name), "sysusers", "stockade.conf")
         units.must(self._run, ["/usr/bin/systemd-sysusers", sysusers], "create the users")
         units.start(self._run, watcher=watcher)
+        units.set_timers(self._run, self._reports.timers)
         self._wait_until_enforcing()
         backends.clear(self._run, self._choice.names)
 
@@ -97,6 +109,8 @@ class Agent:
                 units.withdraw(self._run)
                 for path in (tree.COMMAND, tree.COMPLETION):
                     tree.remove(path)
+            else:
+                units.set_timers(self._run, before.timers)  # while their files are there
             tree.switch(before.version)
             for path, content in before.files.items():
                 self._write(path, content)
@@ -122,9 +136,9 @@ class Agent:
     def _wanted(self, name: str) -> dict[str, bytes | None]:
         """Every file that version ``name`` has outside its own directory."""
         source = os.path.join(tree.version_directory(name), "systemd")
-        files = {units.path(unit): tree.read(os.path.join(source, unit)) for unit in units.OWN}
+        files = {units.path(unit): tree.read(os.path.join(source, unit)) for unit in units.FILES}
         files[CONFIG] = self._config.encode()
-        return {**files, **backends.files(self._choice)}
+        return {**files, **backends.files(self._choice), **self._reports.files()}
 
     def _write(self, path: str, content: bytes | None) -> None:
         tree.write(path, content, secret=path.startswith(backends.CREDENTIALS + "/"))

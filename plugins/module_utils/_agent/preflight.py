@@ -27,8 +27,11 @@ TRIED = (("debian", "12"), ("debian", "13"))
 CAP_NET_ADMIN = 12  # the bit, <linux/capability.h>
 
 
-def check(run: Run, choice: Choice, *, warn: t.Callable[[str], None]) -> list[str]:
-    """The packages that are missing. Raises StockadeError for what no package mends; ``warn`` of the rest."""
+def check(run: Run, choice: Choice, *, countries: bool = False, warn: t.Callable[[str], None]) -> list[str]:
+    """The packages that are missing, with ``countries`` the one that reads a file of them as well.
+
+    Raises StockadeError for what no package mends; ``warn`` of the rest.
+    """
     if not os.path.isdir("/run/systemd/system"):
         raise StockadeError("cannot install the agent: this host does not run systemd (sd_booted(3))")
     _check_python(run)
@@ -40,6 +43,8 @@ def check(run: Run, choice: Choice, *, warn: t.Callable[[str], None]) -> list[st
         _check_libwrap(run, warn)
     if choice.credentials:
         _check_propagation()
+    if countries and run([PYTHON, "-I", "-c", "import maxminddb"])[0] != 0:
+        missing.append("python3-maxminddb")
     distribution = _os_release()
     if distribution not in TRIED:
         warn("the agent was never tried on %s %s: it should work, watch `stockade status`" % distribution)

@@ -12,7 +12,7 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, reports, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenClient
@@ -25,8 +25,10 @@ DIRECTORIES = (
     "/run/stockade-watcher",
     "/var/lib/stockade",
     "/var/lib/stockade-watcher",
+    reports.LOGS,
+    reports.LOGROTATE,
 )
-USERS = ("stockade-watcher", "stockade-warden")
+USERS = ("stockade-report", "stockade-watcher", "stockade-warden")
 GROUPS = (*USERS, "stockade")
 
 
@@ -55,6 +57,7 @@ def remove(run: Run, *, check: bool, warn: t.Callable[[str], None]) -> list[str]
     try:
         _lift_what_a_command_banned(warn)
         units.withdraw(run)
+        units.forget_timers(units.TIMERS.values())
         backends.clear(run, [])
         for name in places:
             _remove_tree(name)

@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import io
@@ -17,6 +18,7 @@ import shutil
 import tarfile
 import tempfile
 import typing as t
+import zlib
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._files import replace
@@ -60,6 +62,11 @@ def is_intact(name: str) -> bool:
         return bool(manifest) and all(_digest(os.path.join(directory, path)) == d for path, d in manifest.items())
     except (OSError, ValueError):
         return False
+
+
+def decoded(package: str) -> bytes:
+    """The archive of a package as the controller sends it."""
+    return zlib.decompress(base64.b64decode(package))
 
 
 def unpack(name: str, content: bytes, run: Run) -> None:

@@ -21,7 +21,12 @@ BOOTED = "/run/systemd/system"  # sd_booted(3)
 SYSTEMCTL = "/usr/bin/systemctl"
 JOURNALCTL = "/usr/bin/journalctl"
 WARDEN, SOCKET, WATCHER = "stockade-warden.service", "stockade-warden.socket", "stockade-watcher.service"
-OWN = (SOCKET, WARDEN, WATCHER)
+TIMERS = {kind: "stockade-report-%s.timer" % kind for kind in ("traffic", "security")}
+REPORT, REPORTS = "stockade-report@.service", "stockade-report@*.service"  # its file, and what runs of it
+SLICE = r"system-stockade\x2dreport.slice"  # where systemd puts what runs of it
+STAMPS = "/var/lib/systemd/timers/stamp-"  # systemd's own note of when a persistent timer last ran
+OWN = (SOCKET, WARDEN, WATCHER, *TIMERS.values())
+FILES = (*OWN, REPORT)
 ENABLED = (SOCKET, WARDEN)
 GONE = ("inactive", "failed", "unknown")
 
@@ -38,14 +43,14 @@ def path(unit: str) -> str:
     return os.path.join(DIRECTORY, unit)
 
 
-def dropin() -> str:
-    """The file with which a host's choices change the warden's unit."""
-    return path(WARDEN) + ".d/stockade.conf"
+def dropin(unit: str = WARDEN) -> str:
+    """The file with which a host's choices change a unit."""
+    return path(unit) + ".d/stockade.conf"
 
 
 def files() -> list[str]:
     """What of our units is on disk: files, what an interrupted run left of them, and the links that enable them."""
-    named = [name + suffix for name in (*map(path, OWN), dropin()) for suffix in ("", ".new")]
+    named = [name + suffix for name in (*map(path, FILES), dropin(), dropin(REPORT)) for suffix in ("", ".new")]
     links = [link for unit in OWN for link in glob.glob(os.path.join(DIRECTORY, "*.wants", unit))]
     return [name for name in named + links if os.path.lexists(name)]
 
@@ -82,11 +87,35 @@ def start(run: Run, *, watcher: bool) -> None:
         control(run, "restart", WATCHER)
 
 
+def set_timers(run: Run, wanted: t.Collection[str]) -> None:
+    """Have these of our timers run and no others. Raises StockadeError."""
+    found = states(run)
+    off = [name for name in TIMERS.values() if name not in wanted and is_on(found[name])]
+    if off:
+        control(run, "disable", "--now", *off)
+        forget_timers(off)
+    on = [name for name in TIMERS.values() if name in wanted and found[name] != ("active", "enabled")]
+    if on:
+        control(run, "enable", "--now", *on)
+
+
+def is_on(state: State) -> bool:
+    """Whether a unit runs, or would after the next boot."""
+    return state.active not in GONE or state.enabled == "enabled"
+
+
+def forget_timers(names: t.Iterable[str]) -> None:
+    """Remove what systemd remembers of timers: one that comes back later has nothing to make up."""
+    for name in names:
+        tree.remove(STAMPS + name)
+
+
 def withdraw(run: Run) -> None:
     """Stop our units and take their files away, whichever there are."""
     running = [unit for unit, state in states(run).items() if state.active not in GONE]
     if running:
-        control(run, "stop", *running)
+        control(run, "stop", *running, REPORTS)
+        run([SYSTEMCTL, "stop", SLICE])  # fails if no report ever ran: nothing to do then
     left = files()
     for name in left:
         tree.remove(name)
@@ -94,7 +123,7 @@ def withdraw(run: Run) -> None:
             tree.remove_empty(os.path.dirname(name))
     if (running or left) and os.path.isdir(BOOTED):
         control(run, "daemon-reload")
-        run([SYSTEMCTL, "reset-failed", *OWN])  # fails if none had failed: nothing to do then
+        run([SYSTEMCTL, "reset-failed", *OWN, REPORTS])  # fails if none had failed: nothing to do then
 
 
 def control(run: Run, *words: str) -> None:

@@ -100,3 +100,26 @@ def test_packets_of_the_newest_bans_where_they_are_asked_for(host: Host) -> None
     host.firewall.dropped = 7
     assert [row["packets"] for row in host.ask("bans", packets=True)["bans"]] == [7, 7]
     assert all("packets" not in row for row in host.ask("bans")["bans"])
+
+
+def test_each_of_them_says_what_became_of_it(host: Host) -> None:
+    host.ban("203.0.113.1", duration="10m", reason="first")
+    host.wait(1)
+    host.ban("203.0.113.2", duration="1h", caller=WATCHER, source="watcher/requests")
+    host.wait(60)
+    host.ban("203.0.113.3")
+    host.ask("unban", networks=["203.0.113.2"])
+    host.wait(3600)
+    host.ban("203.0.113.1", duration="10m", reason="again")
+    host.ask("permanent_bans", list="scanners", entries=["203.0.113.4"])
+    assert "decisions" not in history(host)
+    shown = [
+        (row["network"], row["source"], row["reason"], row["banned_at"], row["ended_by"])
+        for row in history(host, each=True)["decisions"]
+    ]
+    assert shown == [
+        ("203.0.113.1", "operator", "again", NOW + 3661, ""),
+        ("203.0.113.3", "operator", "", NOW + 61, ""),
+        ("203.0.113.2", "watcher/requests", "", NOW + 1, "unban/root"),
+        ("203.0.113.1", "operator", "first", NOW, "expired"),
+    ]

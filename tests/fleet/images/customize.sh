@@ -26,4 +26,6 @@ chroot "$root" systemctl mask getty.target console-getty.service
 chroot "$root" systemctl mask systemd-udevd.service systemd-timesyncd.service modprobe@.service sys-kernel-debug.mount \
     sys-kernel-tracing.mount sys-kernel-config.mount
 
-rm -rf "$root"/var/cache/apt/*.bin "$root"/var/log/*.log "$root"/var/log/apt
+rm -rf "$root"/var/cache/apt/*.bin "$root"/var/log/apt
+# Not fail2ban's, which its package makes, empty and for the group adm; a fail2ban without it makes one for root alone.
+find "$root/var/log" -maxdepth 1 -name '*.log' ! -name fail2ban.log -delete

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient, WardenRefused
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 OPS = ("permanent_bans", "whitelist_set")
 

@@ -28,13 +28,17 @@ _stockade() {
     case $word:$previous in
     *:--duration) choices=(10m 1h 1d 7d 4w permanent) ;;
     *:--why) live=bans ;;
-    check:--*-config | report:--events | replay:--config)
+    check:--*-config | report:--events | report:--config | replay:--config)
         compopt -o default 2>/dev/null || :
         return
         ;;
     replay:--preset) choices=(default strict original) ;;
     replay:--sort) choices=(time spared) ;;
     replay:--format) choices=(access access-json sshd proftpd proftpd-json nginx-error apache-error) ;;
+    report:--log)
+        compopt -o dirnames 2>/dev/null || :
+        return
+        ;;
     report:--since | report:--until | replay:--since | replay:--until) choices=(1h 24h 7d) ;;
     report:--address) live=bans ;;
     *:--reason | *:--comment | *:--source | *:--limit | *:--list | *:--rule | *:--timezone) return ;;
@@ -54,9 +58,15 @@ _stockade() {
             ;;
         esac
         ;;
-    check:*) choices=(--warden-config --watcher-config) ;;
+    check:*) choices=(--warden-config --watcher-config --report-config) ;;
     replay:*) choices=(--preset --config --rule --format --since --until --timezone --sort --limit) ;;
-    report:*) choices=(--address --rule --since --until --limit --events) ;;
+    report:*)
+        case ${said[2]:-} in
+        traffic | security) choices=(--since --csv --exit-code --log --config) ;;
+        *) choices=(--address --rule --since --until --limit --events) ;;
+        esac
+        [[ $previous != report ]] || choices+=(traffic security)
+        ;;
     status:* | release:* | resume:*) ;;
     :*) choices=(ban unban bans whitelist report replay status release resume check --version) ;;
     *) return ;;

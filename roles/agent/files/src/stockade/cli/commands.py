@@ -137,6 +137,10 @@ def status(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """`stockade report`."""
+    if options.kind is not None:
+        from stockade.cli.report_host import report as of_the_host
+
+        return of_the_host(options)
     from stockade.cli.report import report as shown
 
     return shown(options)
@@ -160,18 +164,23 @@ def check(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from stockade.config import ConfigError
+    from stockade.report import config as report_config
     from stockade.warden import config as warden_config
     from stockade.watcher.samples import check_file as check_watcher
 
     problems = [
         f"{given}: no such file"
-        for given in (options.warden_config, options.watcher_config)
+        for given in (options.warden_config, options.watcher_config, options.report_config)
         if given is not None and not exists(given)
     ]
-    try:
-        warden_config.read(Path(options.warden_config or options.defaults["warden"]))
-    except ConfigError as error:
-        problems.append(str(error))
+    for read, given, default in (
+        (warden_config.read, options.warden_config, options.defaults["warden"]),
+        (report_config.read, options.report_config, options.defaults["report"]),
+    ):
+        try:
+            read(Path(given or default))
+        except ConfigError as error:
+            problems.append(str(error))
     watcher_file = Path(options.watcher_config or options.defaults["watcher"])
     if exists(watcher_file):
         problems += check_watcher(watcher_file)

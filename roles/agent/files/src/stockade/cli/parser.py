@@ -13,7 +13,11 @@ from stockade import __version__
 from stockade.cli import commands, replay
 from stockade.text import visible
 
-CONFIGS = {"warden": "/etc/stockade/warden.toml", "watcher": "/etc/stockade/watcher.toml"}
+CONFIGS = {
+    "warden": "/etc/stockade/warden.toml",
+    "watcher": "/etc/stockade/watcher.toml",
+    "report": "/etc/stockade/report.toml",
+}
 EVENTS = "/var/lib/stockade-watcher/events.db"
 AFTERWARDS = """\
 Answers are tables, on a terminal and in a pipe alike; --json answers with JSON. On a terminal reasons that are too
@@ -74,14 +78,7 @@ def build() -> _Parser:
             action.add_argument("--comment", default="", metavar="TEXT", help="who or what this is")
             action.add_argument("--duration", metavar="TIME", help="how long the entry holds (default: unlimited)")
 
-    report = _word(words, "report", commands.report, "show what the watcher has seen and decided")
-    report.add_argument("--address", metavar="ADDRESS", help="only of this client, as it was counted")
-    report.add_argument("--rule", metavar="RULE", help="only what this rule counted or decided")
-    for name, meaning in (("since", "from"), ("until", "before")):
-        report.add_argument(f"--{name}", metavar="TIME", help=f"{meaning} then: 2h (ago), 2026-03-01, 2026-03-01T12:00")
-    report.add_argument("--limit", type=int, default=100, metavar="N", help="show at most N, the newest (default 100)")
-    report.add_argument("--events", default=EVENTS, metavar="FILE", help=f"default: {EVENTS}")
-
+    _declare_report(words)
     replay.declare(_word(words, "replay", replay.run, replay.SUMMARY))
     _word(words, "status", commands.status, "show whether bans are in force")
     _word(words, "release", commands.release, "take every rule out, also after a reboot, until `stockade resume`")
@@ -95,6 +92,30 @@ def build() -> _Parser:
     for name, summary in (("warden", "the service that holds the bans"), ("watcher", "the service that reads logs")):
         words.add_parser(name, help=f"{summary} (run by systemd)")
     return parser
+
+
+def _declare_report(words: argparse._SubParsersAction[_Parser]) -> None:
+    summary = "show what the watcher has seen and decided, or the report of this host on traffic or security"
+    report = _word(words, "report", commands.report, summary)
+    report.set_defaults(kind=None)
+    report.add_argument("--address", metavar="ADDRESS", help="only of this client, as it was counted")
+    report.add_argument("--rule", metavar="RULE", help="only what this rule counted or decided")
+    for name, meaning in (("since", "from"), ("until", "before")):
+        report.add_argument(f"--{name}", metavar="TIME", help=f"{meaning} then: 2h (ago), 2026-03-01, 2026-03-01T12:00")
+    report.add_argument("--limit", type=int, default=100, metavar="N", help="show at most N, the newest (default 100)")
+    report.add_argument("--events", default=EVENTS, metavar="FILE", help=f"default: {EVENTS}")
+    kinds = report.add_subparsers(metavar="[traffic|security]")
+    for kind, span, about in (
+        ("traffic", "1h", "whose requests the watcher decided about"),
+        ("security", "24h", "who was banned, by the warden or by a jail of fail2ban"),
+    ):
+        word = _word(kinds, kind, commands.report, about, json=argparse.SUPPRESS)
+        word.set_defaults(kind=kind)
+        word.add_argument("--since", default=argparse.SUPPRESS, metavar="TIME", help=f"how far back (default {span})")
+        word.add_argument("--csv", action="store_true", help="answer with CSV instead of lines")
+        word.add_argument("--exit-code", action="store_true", help="exit with 3 if there is anything to report")
+        word.add_argument("--log", metavar="DIR", help="as the timer does: keep the report in a log there, hand it on")
+        word.add_argument("--config", default=CONFIGS["report"], metavar="FILE", help=f"default: {CONFIGS['report']}")
 
 
 def _word(

@@ -50,6 +50,7 @@ SERVICES = {
     ),
     "stockade-exchange": Caller("exchange", READS | FOLLOWS | SERVICE_CHANGES, "fleet", bans_per_minute=10_000),
     "stockade-notifier": Caller("notifier", FOLLOWS, "?"),
+    "stockade-report": Caller("report", READS, "?", max_rows=10_000),
 }
 STRANGER = Caller("stranger", frozenset(), "?", max_rows=0)
 

@@ -90,10 +90,16 @@ class Queries:
         }
 
     def history(self, caller: Caller, request: Request) -> Answer:
-        """Figures over the bans that were decided since a moment; `complete` is whether all of them are in."""
+        """Figures over the bans that were decided since a moment; `complete` is whether all of them are in.
+
+        With `each` also the bans themselves, as `decisions`, newest first.
+        """
         limit = min(request.limit, caller.max_rows)
         found = self._registry.decided(request.since, limit)
-        return {**figures(found, request.since), "complete": len(found) < limit}
+        answer = {**figures(found, request.since), "complete": len(found) < limit}
+        if request.each:
+            answer["decisions"] = self._registry.decisions(request.since, limit)
+        return answer
 
     def whitelist(self, caller: Caller, request: Request) -> Answer:
         """Whitelist entries, and what the host itself needs."""

@@ -122,14 +122,22 @@ class Reader:
 
         A ban that was renewed is one, with the time of its first.
         """
+        rows = self._decided("key, source, banned_at", "0", "ended_by <> 'expired'", since, limit)
+        return [Decision(key, source, at, bool(lifted)) for key, source, at, lifted in rows]
+
+    def decisions(self, since: int, limit: int) -> list[dict[str, Any]]:
+        """The same bans in full, as the protocol shows them; `ended_at` is None where nobody ended it yet."""
+        rows = self._decided(COLUMNS, "NULL, ''", "ended_at, ended_by", since, limit)
+        return [{**as_ban(row).wire(), "ended_at": row[7], "ended_by": row[8]} for row in rows]
+
+    def _decided(self, columns: str, live: str, ended: str, since: int, limit: int) -> sqlite3.Cursor:
         query = (
-            f"SELECT key, source, banned_at, 0 FROM bans WHERE banned_at >= :since AND NOT {LISTED}"
-            " UNION ALL SELECT key, source, banned_at, ended_by <> 'expired' FROM history"
+            f"SELECT {columns}, {live} FROM bans WHERE banned_at >= :since AND NOT {LISTED}"
+            f" UNION ALL SELECT {columns}, {ended} FROM history"
             f" WHERE ended_at >= :since AND banned_at >= :since AND ended_by <> 'renewed' AND NOT {LISTED}"
             " ORDER BY banned_at DESC LIMIT :limit"
         )
-        rows = self._db.execute(query, {"since": since, "limit": limit})
-        return [Decision(key, source, at, bool(lifted)) for key, source, at, lifted in rows]
+        return self._db.execute(query, {"since": since, "limit": limit})
 
     def counts(self, now: int) -> dict[str, int]:
         """Live bans for each source."""

@@ -26,7 +26,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "status": frozenset(),
     "bans": frozenset({"limit", "covering", "source", "packets"}),
     "why": frozenset({"address"}),
-    "history": frozenset({"since", "limit"}),
+    "history": frozenset({"since", "limit", "each"}),
     "whitelist": frozenset(),
     "changes": frozenset({"after", "limit"}),
     "ban": frozenset({"bans", "force", "on_refused", "check"}),
@@ -85,6 +85,7 @@ class Request:
     renew: bool = False
     everything: bool = False
     packets: bool = False
+    each: bool = False
     limit: int = 100
     after: int = 0
     since: int = 0
@@ -128,6 +129,7 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         renew=_flag(message, "renew"),
         everything=_flag(message, "all"),
         packets=_flag(message, "packets"),
+        each=_flag(message, "each"),
         limit=_number(message, "limit", default=100, most=MAX_ENTRIES),
         after=_number(message, "after", default=0, most=1 << 62),
         since=_number(message, "since", default=0, most=1 << 40),

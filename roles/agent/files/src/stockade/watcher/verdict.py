@@ -127,7 +127,7 @@ class Verdict:
     def journal(self, outcome: str) -> str:
         """One structured line (key=value)."""
         return (
-            f"ban network={self.network} rule={self.rule} count={self.count} "
+            f"ban network={self.network} rule={self.rule} type={self.type} count={self.count} "
             f"window={self.last - self.first + 1}s threshold={self.maxretry}/{self.findtime}s "
             f"duration={durations.human(self.duration).replace(' ', '')} id={self.id} result={outcome}"
         )

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`stockade report traffic|security`: the reports of this host, on demand and by their timers."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from stockade import durations
+from stockade.config import ConfigError
+from stockade.protocol import INVALID, ProtocolError
+from stockade.report import config, show, sources
+from stockade.report.country import Countries
+from stockade.report.keep import NotKept, RunLog, deliver
+from stockade.report.rows import Found, Row
+from stockade.text import visible
+
+SPANS = {"traffic": 3600, "security": 86_400}  # seconds
+NOTHING = {"traffic": "No traffic spikes to report.", "security": "No security incidents to report."}
+SOMETHING = {"traffic": "Report generated and logged.", "security": "Security incidents logged."}
+SOURCES = {"traffic": sources.traffic, "security": sources.security}
+REPORTED = 3  # the exit code of --exit-code
+
+
+class _Report(NamedTuple):
+    found: Found
+    countries: Countries
+    host: str
+    now: float
+
+    def country_of(self, row: Row) -> str:
+        return self.countries.of(row.network)
+
+    def text(self, kind: str) -> str:
+        return show.text(kind, self.now, self.found.rows, self.country_of, self.host)
+
+
+def report(options: argparse.Namespace) -> int:
+    """`stockade report traffic|security`. Raises ProtocolError for what cannot be understood."""
+    kind = options.kind
+    span = _span(options.since, SPANS[kind])
+    try:
+        configured = config.read(Path(options.config))
+        if options.log is not None:
+            return _run_of_the_timer(kind, span, configured, Path(options.log))
+        made = _report(kind, span, configured)
+    except (ConfigError, NotKept) as error:
+        print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    rows = made.found.rows
+    if options.json:
+        print(show.as_json(show.records(rows, made.country_of, made.host), _problems(made)), end="")
+    elif options.csv:
+        print(show.as_csv(show.records(rows, made.country_of, made.host)), end="")
+    else:
+        print(made.text(kind), end="")
+        if not rows and sys.stdout.isatty():
+            print(NOTHING[kind])
+    for problem in _problems(made):
+        print(f"stockade: {visible(problem, 1000)}", file=sys.stderr)
+    if made.found.problems:
+        return 1
+    return REPORTED if rows and options.exit_code else 0
+
+
+def _run_of_the_timer(kind: str, span: int, configured: config.ReportConfig, directory: Path) -> int:
+    """Keep the report in the log and hand it on. Fails if it is not whole, not kept or not delivered."""
+    log = RunLog(directory, kind)
+    log.line(f"Starting {kind} report check")
+    made = _report(kind, span, configured)
+    text = made.text(kind)
+    failed = bool(made.found.problems)
+    for problem in _problems(made):
+        log.line(f"ERROR: {visible(problem, 1000)}")
+        print(f"stockade: {visible(problem, 1000)}", file=sys.stderr)
+    if text:
+        log.report(text)
+        log.line(SOMETHING[kind])
+    elif not failed:
+        log.line(NOTHING[kind])
+    if text and configured.command:
+        try:
+            if said := deliver(configured.command, text):
+                log.line(said)
+        except NotKept as error:
+            failed = True
+            log.line(f"ERROR: {visible(str(error), 3000)}")
+            print(f"stockade: {visible(str(error), 3000)}", file=sys.stderr)
+    log.line("Script finished.")
+    print(f"{kind}: {len(made.found.rows)} in the last {durations.human(span)}, see {log.path}")
+    return 1 if failed else 0
+
+
+def _report(kind: str, span: int, configured: config.ReportConfig) -> _Report:
+    now = time.time()
+    found = SOURCES[kind](int(now) - span, int(now) + 1)
+    return _Report(found, Countries(configured.country_database), socket.gethostname(), now)
+
+
+def _problems(made: _Report) -> tuple[str, ...]:
+    """What to tell. A country that is not known is no reason to fail."""
+    return (*made.found.problems, *((made.countries.problem,) if made.countries.problem else ()))
+
+
+def _span(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        seconds = durations.parse(text)
+    except ValueError as error:
+        raise ProtocolError(INVALID, f"--since: {error}") from None
+    if seconds is None:
+        raise ProtocolError(INVALID, "--since: a span of time is needed, such as 1h or 7d")
+    return seconds

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, stockade.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal, asked by its own program: which unit said a line the journal itself vouches for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import NamedTuple
+
+JOURNALCTL = "/usr/bin/journalctl"
+TIMEOUT = 60.0  # seconds
+_FIELDS = "MESSAGE,LOGGER,SYSLOG_IDENTIFIER"
+
+
+class NoJournal(Exception):
+    """The journal cannot be read; the text says why."""
+
+
+class Entry(NamedTuple):
+    """One line: when it came (epoch seconds), the name of the logger or program, and what it says."""
+
+    at: int
+    name: str
+    message: str
+
+
+def entries(unit: str, since: int) -> Iterator[Entry]:
+    """What a unit said since then (epoch seconds), oldest first. Raises NoJournal."""
+    command = [JOURNALCTL, "--quiet", "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
+    command += [f"--since=@{since}", f"_SYSTEMD_UNIT={unit}"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
+    except OSError as error:
+        raise NoJournal(f"{JOURNALCTL}: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise NoJournal(f"{JOURNALCTL} did not answer within {TIMEOUT:.0f} s") from None
+    said = done.stderr.decode("utf-8", "replace").strip()
+    # Whoever may not read it is told so on standard error, and with the exit code of success by some versions.
+    if done.returncode != 0 or "permission" in said:
+        raise NoJournal(said[:300] or f"{JOURNALCTL} failed with exit code {done.returncode}")
+    for line in done.stdout.splitlines():
+        if (entry := _entry(line)) is not None:
+            yield entry
+
+
+def _entry(line: bytes) -> Entry | None:
+    try:
+        fields = json.loads(line)
+        at = int(fields["__REALTIME_TIMESTAMP"]) // 1_000_000
+    except (RecursionError, ValueError, KeyError, TypeError):
+        return None
+    message, name = fields.get("MESSAGE"), fields.get("LOGGER") or fields.get("SYSLOG_IDENTIFIER")
+    if not isinstance(message, str) or not isinstance(name, str):  # bytes that are no text come as numbers
+        return None
+    return Entry(at, name, message)
