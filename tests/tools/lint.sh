@@ -26,9 +26,11 @@ lint_changelog() { antsibull-changelog lint; }
 lint_ansible() { ansible-lint -q --nocolor; }
 lint_docs() { antsibull-docs lint-collection-docs --plugin-docs "$collection"; }
 lint_mypy() {
-    local -a places=("$collection/plugins" roles/agent/files/src tests/tools tests/fleet tests/bench)
+    local -a places=("$collection/plugins" roles/agent/files/src tests/tools tests/fleet tests/bench tests/awx)
     local status=0
     mypy --no-error-summary "${places[@]}" || status=1
+    # By itself: its conftest.py would be the second of that name.
+    mypy --no-error-summary tests/browser || status=1
     # By itself: fail2ban wants the action's file to have the name that is the agent's package. No fail2ban is here.
     mypy --no-error-summary --config-file= --strict --python-version 3.11 --cache-dir build/mypy_cache \
         --ignore-missing-imports --allow-subclassing-any roles/fail2ban/files/action.d/stockade.py || status=1

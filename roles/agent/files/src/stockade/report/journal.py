@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 JOURNALCTL = "/usr/bin/journalctl"
-TIMEOUT = 60.0  # seconds
 _FIELDS = "MESSAGE,LOGGER,SYSLOG_IDENTIFIER"
 
 
@@ -28,22 +27,22 @@ class Entry(NamedTuple):
 
 
 def entries(unit: str, since: int) -> Iterator[Entry]:
-    """What a unit said since then (epoch seconds), oldest first. Raises NoJournal."""
+    """What a unit said since then (epoch seconds), oldest first, line by line. Raises NoJournal."""
     command = [JOURNALCTL, "--quiet", "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
     command += [f"--since=@{since}", f"_SYSTEMD_UNIT={unit}"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
         raise NoJournal(f"{JOURNALCTL}: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
-        raise NoJournal(f"{JOURNALCTL} did not answer within {TIMEOUT:.0f} s") from None
-    said = done.stderr.decode("utf-8", "replace").strip()
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if (entry := _entry(line)) is not None:
+                yield entry
+        said = process.stderr.read(1000).decode("utf-8", "replace").strip()
     # Whoever may not read it is told so on standard error, and with the exit code of success by some versions.
-    if done.returncode != 0 or "permission" in said:
-        raise NoJournal(said[:300] or f"{JOURNALCTL} failed with exit code {done.returncode}")
-    for line in done.stdout.splitlines():
-        if (entry := _entry(line)) is not None:
-            yield entry
+    if process.returncode != 0 or "permission" in said:
+        raise NoJournal(said or f"{JOURNALCTL} failed with exit code {process.returncode}")
 
 
 def _entry(line: bytes) -> Entry | None:
