@@ -15,6 +15,12 @@ Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
 # Ours are named even where they are absent, for that is what somebody looks for.
 OURS = ("stockade-warden.service", "stockade-warden.socket", "stockade-watcher.service")
 OTHERS = (
+    "stockade-exchange.service",
+    "stockade-notifier.service",
+    "stockade-report-traffic.timer",
+    "stockade-report-security.timer",
+    "stockade-report@traffic.service",
+    "stockade-report@security.service",
     "fail2ban.service",
     "nftables.service",
     "ssh.service",

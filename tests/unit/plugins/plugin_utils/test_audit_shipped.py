@@ -87,6 +87,14 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
         units("stockade-notifier.service", active="activating"),
         [("medium", "notifier.down", "stockade-notifier.service is activating")],
     ),
+    (
+        units("stockade-report@security.service", enabled="static", active="failed", failed=True),
+        [("medium", "report.failed", "stockade-report@security.service")],
+    ),
+    (
+        units("stockade-report-traffic.timer", active="inactive"),
+        [("medium", "report.timer", "stockade-report-traffic.timer")],
+    ),
     (units("nftables.service", active="inactive"), [("medium", "service.stopped", "nftables.service")]),
     (units("ssh.service", active="inactive"), []),
     (
