@@ -45,7 +45,7 @@ options:
       - What refuses the banned. With several, all of them hold the same, and a ban is in force when each has taken it.
       - V(nftables) drops packets in the kernel, in both directions, on all ports. It needs C(CAP_NET_ADMIN).
       - V(hosts_deny) is for hosts that cannot have it, such as many containers. Programs that use libwrap refuse by
-        themselves, such as sshd on Debian. One line is put at the top of F(/etc/hosts.deny) and taken out when this
+        themselves, such as sshd on Debian. One line is put at the top of C(/etc/hosts.deny) and taken out when this
         backend is no longer wanted; the rest of the file stays as it is.
       - V(command) calls a program of yours, see O(command_ban).
       - What a backend held that is no longer wanted is taken out when the others are in force; what the backend
@@ -101,10 +101,11 @@ options:
     suboptions:
       kinds:
         description:
-          - V(traffic) runs every hour and tells about whose requests the watcher decided in that hour. V(security) runs
+          - V(traffic) runs every hour and tells about whose requests the watcher decided in that hour; without a
+            watcher its runs fail. V(security) runs
             at 23:59 and tells who was banned within 24 hours, by the warden or by a jail of fail2ban. A host that was
             down makes its report up at the next boot.
-          - They are added to F(/var/log/stockade-report/traffic.log) and F(security.log), by the user
+          - They are added to C(/var/log/stockade-report/traffic.log) and C(security.log), by the user
             C(stockade-report), readable for the group C(adm). C(logrotate) keeps a year of them where it is installed.
           - A report that could not be made, kept or delivered leaves its unit C(stockade-report@KIND.service) failed.
         type: list
