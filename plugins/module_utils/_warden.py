@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 SOCKET = "/run/stockade/warden.sock"
+PROGRAM = "/usr/local/bin/stockade"
+UNITS = "stockade-warden.socket stockade-warden.service"
 VERSION = 1
 
 
@@ -36,6 +38,12 @@ class WardenRefused(StockadeError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _absent(path: str) -> str:
+    if os.path.exists(PROGRAM):
+        return "the warden does not run on this host (%s does not exist): see `systemctl status %s`" % (path, UNITS)
+    return "no warden on this host (%s does not exist): apply the role stockade.fleet.agent first" % path
 
 
 class WardenClient:
@@ -54,9 +62,7 @@ class WardenClient:
         try:
             answer = json.loads(self._exchange(request))
         except FileNotFoundError:
-            raise WardenAbsent(
-                "no warden on this host (%s does not exist): apply the role stockade.fleet.agent first" % self._path
-            ) from None
+            raise WardenAbsent(_absent(self._path)) from None
         except PermissionError:
             raise StockadeError("the warden's socket %s is not for this user: add -b (become)" % self._path) from None
         except (OSError, ValueError) as error:

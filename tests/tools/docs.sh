@@ -23,6 +23,7 @@ antsibull-docs --config-file "$work/antsibull-docs.cfg" collection --use-current
 say "docs: writing build/docs"
 # Without intersphinx, which would ask other sites for their indexes; so references to ansible-core's own pages stay
 # unresolved. References within the collection are checked by `make lint`.
-sphinx-build -b html -q --keep-going -c "$work" -D extensions=sphinx_antsibull_ext -D suppress_warnings=ref.ref \
-    "$work/rst" build/docs
+# A command over several lines is more than the highlighter of consoles knows; it leaves such a block plain.
+sphinx-build -b html -q --keep-going -c "$work" -D extensions=sphinx_antsibull_ext \
+    -D suppress_warnings=ref.ref,misc.highlighting_failure -D html_theme_options.page_width=1200px "$work/rst" build/docs
 say "docs: build/docs/index.html"

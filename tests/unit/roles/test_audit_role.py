@@ -69,7 +69,7 @@ class Controller:
         (collection / "plugins" / "action").mkdir(parents=True)
         for entry in ("galaxy.yml", "meta", "roles", "playbooks"):
             (collection / entry).symlink_to(ROOT / entry)
-        for entry in ("doc_fragments", "filter", "module_utils", "modules", "plugin_utils"):
+        for entry in ("doc_fragments", "filter", "lookup", "module_utils", "modules", "plugin_utils"):
             (collection / "plugins" / entry).symlink_to(ROOT / "plugins" / entry)
         for name in ("ban_facts", "ssh_info"):
             code = CANNED.replace("{name}", name)

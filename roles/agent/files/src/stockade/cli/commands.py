@@ -20,6 +20,7 @@ from stockade.text import visible
 BAN_COLUMNS = ("address", "source", "since", "left", "reason")
 WHITELIST_COLUMNS = ("network", "list", "left", "comment")
 STATES = {"banned": "banned", "renewed": "renewed, banned", "unchanged": "was banned already,"}
+BY_HAND = "systemctl disable --now stockade-warden.socket stockade-warden.service; nft delete table inet stockade"
 STATE_COLOURS = {"enforcing": "green", "released": "yellow", "degraded": "red"}
 
 
@@ -39,7 +40,7 @@ def ban(options: argparse.Namespace) -> int:
 def unban(options: argparse.Namespace) -> int:
     """`stockade unban`."""
     if bool(options.networks) == options.all:
-        raise ProtocolError(INVALID, "name the addresses to unban, or --all")
+        raise ProtocolError(INVALID, "name the addresses to unban, or --all (of a --source, if there is one)")
     source = {} if options.source is None else {"source": options.source}
     wanted = {"all": True} if options.all else {"networks": _apart(options.networks)}
     result = Client().call("unban", **wanted, **source)
@@ -148,7 +149,12 @@ def report(options: argparse.Namespace) -> int:
 
 def release(options: argparse.Namespace) -> int:
     """`stockade release`."""
-    result = Client().call("release")
+    try:
+        result = Client().call("release")
+    except WardenUnavailable as error:
+        if not isinstance(error.__context__, PermissionError):
+            print(f"stockade: without the warden, as root: {BY_HAND}", file=sys.stderr)
+        raise
     return _show(options, result, ["released: nothing is refused on this host until `stockade resume`"])
 
 

@@ -148,7 +148,9 @@ def _check_can_fire(rule: Rule, config: Config, where: str) -> None:
             raise ConfigError(f"{where}: inputs: {name} has {by_name[name].kind}, {rule.type} judges {rule.kind}")
     counted = config.inputs_of(rule)
     if not counted:
-        raise ConfigError(f"{where}: no input has {rule.kind} (format {_formats(rule)}): it cannot fire")
+        raise ConfigError(
+            f"{where}: no input has {rule.kind} (format {_formats(rule)}), it cannot fire: name one in inputs"
+        )
     if rule.start and all(any(rule.start.startswith(text) for text in entry.ignore) for entry in counted):
         raise ConfigError(f"{where}: start: what begins so is dropped by ignore of its inputs, it cannot fire")
 
