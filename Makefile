@@ -20,7 +20,7 @@ LOCKED_2.19 := 2.19.14
 LOCKED_2.21 := 2.21.5
 
 # The scenarios of make test; make test-slow runs all of them.
-SCENARIOS := watcher fail2ban default lockout bans unprivileged
+SCENARIOS := watcher fail2ban default report lockout bans unprivileged
 SCENARIO ?=
 BENCH ?=
 

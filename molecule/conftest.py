@@ -72,9 +72,11 @@ class Operator:
         warnings = [line for line in done.stderr.splitlines() if line.startswith("[WARNING]: ")]
         return {"failed": "FAILED" in head, **json.loads(answer), "warnings": warnings}
 
-    def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def playbook(
+        self, name: str, *arguments: str, inventory: str = "inventory.yml"
+    ) -> subprocess.CompletedProcess[str]:
         """One run of a playbook of the checkout."""
-        words = ["ansible-playbook", "-i", str(FLEET / "inventory.yml"), f"playbooks/{name}", *arguments]
+        words = ["ansible-playbook", "-i", str(FLEET / inventory), f"playbooks/{name}", *arguments]
         return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
 
     def fleet(self, *words: str) -> None:

@@ -102,7 +102,7 @@ def database(client: Fail2banClient, *, running: bool, default: str = DATABASE) 
         return path, "" if "interrupted" in str(error) else str(error)  # too large to be looked through is no fault
     except sqlite3.Error as error:
         return path, str(error)
-    return path, "" if said == "ok" else str(said)
+    return path, "" if said == "ok" else " ".join(str(said).split())
 
 
 def _opened(path: str) -> sqlite3.Connection:

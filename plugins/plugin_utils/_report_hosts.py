@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import typing as t
 
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
@@ -20,6 +21,11 @@ SCHEMA = 1
 STATES = ("enforcing", "fail2ban only", "released", "degraded", "unprotected", "failed", "unreachable")
 # Hosts in these states said nothing about bans.
 UNKNOWN = ("failed", "unreachable")
+# What Ansible says of every host that it cannot reach, before it says why.
+_NO_WAY = re.compile(
+    r"(Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh"
+    r"|Failed to connect to the host via ssh): (?=.)"
+)
 
 
 def facts_of(result: t.Any) -> tuple[t.Mapping[str, t.Any] | None, str, str]:
@@ -40,7 +46,7 @@ def facts_of(result: t.Any) -> tuple[t.Mapping[str, t.Any] | None, str, str]:
 def _message(result: t.Mapping[str, t.Any]) -> str:
     """Why a task did not succeed, without what Ansible puts before it, on one line."""
     words = clean(result.get("msg"), limit=300).split()
-    return " ".join(words[2:] if words[:2] == ["Task", "failed:"] else words)
+    return _NO_WAY.sub("", " ".join(words[2:] if words[:2] == ["Task", "failed:"] else words), count=1)
 
 
 def host_line(name: str, facts: t.Mapping[str, t.Any] | None, state: str, message: str) -> dict[str, t.Any]:
@@ -72,7 +78,15 @@ def host_line(name: str, facts: t.Mapping[str, t.Any] | None, state: str, messag
     host["problems"] += [
         f"{service.get('name')} has failed" for service in host["services"] if service.get("failed") is True
     ]
+    damage = clean(fail2ban.get("database_problem"))
+    if damage:
+        host["problems"].append(f"fail2ban's database cannot be read: {damage}")
     return host
+
+
+def remarks(host: t.Mapping[str, t.Any]) -> list[str]:
+    """What there is to say about a host of the report, what is broken before what is not there."""
+    return [text for text in [*host["problems"], host["message"]] if text]
 
 
 def _state(

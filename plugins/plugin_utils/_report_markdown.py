@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import UNKNOWN
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import UNKNOWN, remarks
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import bounded, count, visible
 
 # Below the shortest limit of the usual chats (4,096), and a text that people read.
@@ -90,7 +90,9 @@ def _head(report: Row) -> list[str]:
 
 def _trouble(report: Row) -> list[str]:
     """Hosts that are not as they should be, those that said nothing first."""
-    hosts = [host for host in report["hosts"] if host["state"] not in ("enforcing", "fail2ban only")]
+    hosts = [
+        host for host in report["hosts"] if host["state"] not in ("enforcing", "fail2ban only") or host["problems"]
+    ]
     hosts.sort(key=lambda host: (host["state"] not in UNKNOWN, host["name"]))
     lines = ["- %s: %s %s" % (code(host["name"]), host["state"], _why(host)) for host in hosts[: 2 * _TOP]]
     if len(hosts) > len(lines):
@@ -100,7 +102,7 @@ def _trouble(report: Row) -> list[str]:
 
 
 def _why(host: Row) -> str:
-    words = [text for text in [host["message"], *host["problems"]] if text]
+    words = remarks(host)
     return code(words[0]) if words else ""
 
 

@@ -42,13 +42,15 @@ __all__ = ("MIN_ADDRESSES", "MIN_HOSTS", "SCHEMA", "STATES", "UNKNOWN", "facts_o
 MIN_HOSTS = 3
 MIN_ADDRESSES = 8
 
+_EVER = 1 << 62  # epoch seconds; whatever happened was before
+
 Networked = t.Dict[str, "_Merged"]
 
 
 class _Merged:
     """One network on its way into the report."""
 
-    __slots__ = ("hosts", "key", "newest", "packets", "permanent", "reason", "since", "sources", "until")
+    __slots__ = ("hosts", "key", "packets", "permanent", "reason", "reasoned", "since", "sources", "until")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -56,8 +58,8 @@ class _Merged:
         self.hosts: list[str] = []
         self.sources: list[str] = []
         self.reason = ""
-        self.since = 0
-        self.newest = -1
+        self.since = _EVER
+        self.reasoned = -1
         self.until = 0
         self.permanent = False
         self.packets: int | None = None
@@ -72,9 +74,10 @@ class _Merged:
             self.hosts.append(host)
         if source not in self.sources:
             self.sources.append(source)
-        self.since = min(self.since, banned_at) if self.newest >= 0 else banned_at
-        if banned_at > self.newest:
-            self.newest, self.reason = banned_at, clean(row.get("reason"))
+        self.since = min(self.since, banned_at)
+        reason = row.get("reason")
+        if reason and banned_at > self.reasoned:  # one without a reason, such as fail2ban's, hides nobody else's
+            self.reasoned, self.reason = banned_at, clean(reason)
         packets = row.get("packets")
         if isinstance(packets, int):
             self.packets = (self.packets or 0) + packets

@@ -19,7 +19,7 @@ from datetime import datetime
 from jinja2 import Environment, StrictUndefined
 
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_charts import bars, columns
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import STATES, UNKNOWN
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import STATES, UNKNOWN, remarks
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_html import PAGE
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_script import SCRIPT
@@ -210,7 +210,7 @@ def _tone(state: str) -> str:
 
 
 def _remarks(host: Row) -> str:
-    return "; ".join(visible(text) for text in [host["message"], *host["problems"]] if text)
+    return "; ".join(map(visible, remarks(host)))
 
 
 def _short(services: t.Sequence[Row]) -> str:

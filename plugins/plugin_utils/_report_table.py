@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import UNKNOWN
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import UNKNOWN, remarks
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import (
     bounded,
     clean,
@@ -98,8 +98,8 @@ def _host_row(host: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     bans = "%d%s" % (host["bans"], " (cut)" if host["truncated"] else "") if host["state"] not in UNKNOWN else "?"
     jails = ", ".join(clean(jail.get("name")) for jail in host["jails"])
     running = [clean(unit.get("name")) for unit in host["services"] if unit.get("active") == "active"]
-    remarks = "; ".join(part for part in [host["message"], *host["problems"]] if part)
-    return host["name"], host["state"], bans, jails or "-", ", ".join(short(running)) or "-", remarks
+    said = "; ".join(remarks(host))
+    return host["name"], host["state"], bans, jails or "-", ", ".join(short(running)) or "-", said
 
 
 def short(units: t.Iterable[str]) -> list[str]:

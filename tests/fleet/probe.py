@@ -73,9 +73,9 @@ def units() -> dict[str, str]:
 
 
 def rules() -> Iterable[str]:
-    """The nftables ruleset without its counters."""
+    """The nftables ruleset without its counters and what is left of timeouts."""
     lines = run("nft", "list", "ruleset") if os.path.exists("/usr/sbin/nft") else []
-    return (re.sub(r"packets \d+ bytes \d+", "", line) for line in lines)
+    return (re.sub(r"packets \d+ bytes \d+| expires \w+", "", line) for line in lines)
 
 
 print(

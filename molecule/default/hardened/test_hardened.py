@@ -162,22 +162,3 @@ def test_passwords_are_no_longer_asked_for(operator: Any) -> None:
         effective = operator.shell(name, "sshd", "-T").stdout.splitlines()
         assert "passwordauthentication no" in effective
         assert "kbdinteractiveauthentication no" in effective
-
-
-def test_the_report_shows_one_address_on_many_hosts_as_one_row(operator: Any, tmp_path: Any) -> None:
-    for name in ("web1", "web2"):
-        operator.shell(name, "stockade", "ban", "203.0.113.9", "--reason", "seen twice")
-    done = operator.playbook("report.yml", "-e", f"stockade_report_dir={tmp_path}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line for line in done.stdout.splitlines() if "203.0.113.9" in line]
-    assert len(rows) == 1 and "web1" in rows[0] and "web2" in rows[0] and "seen twice" in rows[0]
-    assert (tmp_path / "index.html").exists()
-    assert "203.0.113.9" in (tmp_path / "bans.json").read_text()
-    assert "203.0.113.9" in (tmp_path / "bans.csv").read_text()
-
-
-def test_the_audit_reads_and_changes_nothing(operator: Any) -> None:
-    done = operator.playbook("audit.yml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "changed=0" in done.stdout
-    assert "changed=1" not in done.stdout

@@ -95,6 +95,12 @@ def test_host_that_did_not_answer_is_there() -> None:
     assert "- `lost`: unreachable `no route`" in said
 
 
+def test_problem_of_a_host_that_enforces_is_told() -> None:
+    found = merge({"web1": {"schema": 1, "bans": "[]"}}, now=NOW)
+    found["hosts"][0].update(state="enforcing", message="", problems=["nginx has failed"])
+    assert "- `web1`: enforcing `nginx has failed`" in markdown(found)
+
+
 @pytest.mark.parametrize("limit", [500, 1000, 4000])
 def test_length_is_bounded_and_the_rest_counted(limit: int) -> None:
     found = report("x" * 300, bans=200, hosts=tuple(f"host{number}" for number in range(40)))

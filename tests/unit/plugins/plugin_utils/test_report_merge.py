@@ -60,6 +60,15 @@ def test_one_network_on_many_hosts_is_one_row() -> None:
     assert report["generated_at"] == "2026-11-20T11:13:29Z"
 
 
+def test_a_ban_without_a_reason_hides_no_other_reason() -> None:
+    """fail2ban keeps none, and bans what an operator banned with a reason just before."""
+    rows = {
+        "web1": facts(ban("203.0.113.9", at=NOW - 5, reason="seen everywhere")),
+        "web2": facts(ban("203.0.113.9", at=NOW, source="fail2ban/sshd")),
+    }
+    assert merge(rows, now=NOW)["bans"][0]["reason"] == "seen everywhere"
+
+
 def test_two_rows_of_one_host_are_one_host() -> None:
     report = merge({"web1": facts(ban("203.0.113.9"), ban("203.0.113.9", source="list/x"))}, now=NOW)
     assert report["bans"][0]["hosts"] == ["web1"]
@@ -100,6 +109,20 @@ def test_packets_are_added_up() -> None:
             {"unreachable": True, "msg": "Task failed: Data could not\n be sent", "changed": False},
             "unreachable",
             "Data could not be sent",
+        ),
+        (
+            {
+                "unreachable": True,
+                "msg": 'Task failed: Data could not be sent to remote host "192.0.2.9". Make sure this host can be'
+                " reached over ssh: ssh: connect to host 192.0.2.9 port 22: Connection timed out",
+            },
+            "unreachable",
+            "ssh: connect to host 192.0.2.9 port 22: Connection timed out",
+        ),
+        (
+            {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"},
+            "unreachable",
+            "no route",
         ),
         ({"msg": "needs root: add -b (become)", "failed": False}, "failed", "needs root: add -b (become)"),
         ({}, "failed", "the facts were not gathered"),
@@ -288,3 +311,9 @@ def test_large_fleet_is_merged_in_one_pass() -> None:
     report = merge({f"web{number}": facts(*rows) for number in range(50)}, now=NOW)
     assert len(report["bans"]) == 200
     assert all(len(row["hosts"]) == 50 for row in report["bans"])
+
+
+def test_a_broken_database_of_fail2ban_is_a_problem_of_its_host() -> None:
+    fail2ban = {"available": True, "reason": "", "database_problem": "file is not a database"}
+    host = merge({"a": facts(fail2ban=fail2ban)}, now=NOW)["hosts"][0]
+    assert host["problems"] == ["fail2ban's database cannot be read: file is not a database"]

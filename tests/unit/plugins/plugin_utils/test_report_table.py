@@ -83,6 +83,13 @@ def test_hosts_with_what_runs_there() -> None:
     assert lines[3].endswith("no route")
 
 
+def test_what_is_broken_stands_before_what_is_not_there() -> None:
+    """A column is short, and the other way round the message would fill it."""
+    found = report(ban(1))
+    found["hosts"][0].update(message="no warden on this host " * 9, problems=["fail2ban.service has failed"])
+    assert "  fail2ban.service has failed; no warden on this host" in host_lines(found)[2]
+
+
 def test_no_hosts() -> None:
     assert host_lines(merge({}, now=NOW)) == ["no hosts"]
 
