@@ -18,6 +18,7 @@ from datetime import datetime
 
 from jinja2 import Environment, StrictUndefined
 
+from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_finding import gravest_first
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_charts import bars, columns
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import STATES, UNKNOWN, remarks
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
@@ -87,6 +88,7 @@ def page(report: Row, audit: Row | None = None) -> str:
         ranks=_ranks(bans),
         worst_first=worst_first,
         audit=audit,
+        findings=_findings(audit) if audit else [],
         # Markup of ours: as it is, or the hashes would not fit.
         style=_Trusted(STYLE),
         script=_Trusted(SCRIPT),
@@ -203,6 +205,18 @@ def _moment(text: str) -> str:
 def _minute(text: str) -> str:
     """``2026-11-26 14:05`` of a time; everything else as it is."""
     return "%s %s" % (text[:10], text[11:16]) if text.endswith("Z") else text
+
+
+def _findings(audit: Row) -> list[tuple[str, Row]]:
+    """Findings of all hosts with the name of theirs, the gravest first, and behind them those that are waived."""
+    return [
+        one
+        for kind in ("findings", "waived")
+        for one in sorted(
+            ((str(host["name"]), finding) for host in audit["hosts"] for finding in host.get(kind, [])),
+            key=lambda one: (gravest_first(one[1])[0], one[0]),
+        )
+    ]
 
 
 def _tone(state: str) -> str:

@@ -121,12 +121,7 @@ _FINDINGS = r"""
 <th scope="col">Evidence</th><th scope="col">Remedy</th><th scope="col">Reference</th></tr></thead>
 <tbody>
 {% for finding in audit.get("fleet", []) %}{{ finding_row("the audit", finding) }}{% endfor %}
-{% for host in audit.hosts %}
-{% for finding in host.findings %}{{ finding_row(host.name | visible, finding) }}{% endfor %}
-{% endfor %}
-{% for host in audit.hosts %}
-{% for finding in host.get("waived", []) %}{{ finding_row(host.name | visible, finding) }}{% endfor %}
-{% endfor %}
+{% for name, finding in findings %}{{ finding_row(name | visible, finding) }}{% endfor %}
 </tbody>
 </table>
 </div>

@@ -271,3 +271,18 @@ def test_an_audit_shows_what_is_new_what_is_waived_and_what_the_audit_says_of_it
     assert "waived until 2027-03-01: &lt;until&gt; spring" in text and "audit.waiver-expired" in text
     assert text.count('<span class="in">x.new</span> <span class="tag">new</span>') == 1
     assert text.count('<span class="tag">new</span>') == 1 and text.count("&lt;e&gt;") == 3
+
+
+def test_the_gravest_findings_of_all_hosts_stand_first() -> None:
+    def one(name: str, severity: str) -> dict[str, str]:
+        texts = dict.fromkeys(("title", "evidence", "reference", "remedy", "change"), "")
+        return {"id": name, "severity": severity, **texts}
+
+    hosts = [
+        {"name": "db1", "state": "audited", "findings": [one("a.low", "low"), one("a.info", "info")], "waived": []},
+        {"name": "web1", "state": "audited", "findings": [one("b.high", "high"), one("b.low", "low")], "waived": []},
+        {"name": "mail1", "state": "audited", "findings": [one("c.high", "high")], "waived": []},
+    ]
+    text = page(report([]), {"summary": {"high": 2, "medium": 0, "low": 2, "info": 1}, "hosts": hosts})
+    order = sorted(("a.low", "a.info", "b.high", "b.low", "c.high"), key=text.index)
+    assert order == ["c.high", "b.high", "a.low", "b.low", "a.info"]
