@@ -104,7 +104,7 @@ options:
           - V(traffic) runs every hour and tells about whose requests the watcher decided in that hour; without a
             watcher its runs fail. V(security) runs
             at 23:59 and tells who was banned within 24 hours, by the warden or by a jail of fail2ban. A host that was
-            down makes its report up at the next boot.
+            down makes its report up at the next boot, from the end of the last whole one, a week at most.
           - They are added to C(/var/log/stockade-report/traffic.log) and C(security.log), by the user
             C(stockade-report), readable for the group C(adm). C(logrotate) keeps a year of them where it is installed.
           - A report that could not be made, kept or delivered leaves its unit C(stockade-report@KIND.service) failed.
@@ -117,8 +117,9 @@ options:
           - Program and arguments that each report with something in it is given to, once. The program is a full path;
             there is no shell. C({report}) in an argument becomes the text of the report; without it the text comes on
             standard input.
-          - It runs as the user C(stockade-report) in the sandbox of the report, and has 60 seconds. What it says is
-            added to the log. An exit code other than 0 is a failure.
+          - It runs as the user C(stockade-report) in the sandbox of the report, without setuid programs, at home in
+            C(/var/lib/stockade-report), and has 60 seconds. What it says is added to the log. An exit code other than
+            0 is a failure. A report that is not whole says so in lines that begin with C(ERROR).
         type: list
         elements: str
         default: []

@@ -12,7 +12,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, settings, tree, units
+from ansible_collections.stockade.fleet.plugins.module_utils._agent import backends, reports, settings, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.reports import Reports
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.tree import Run
@@ -110,7 +110,7 @@ class Agent:
                 for path in (tree.COMMAND, tree.COMPLETION):
                     tree.remove(path)
             else:
-                units.set_timers(self._run, before.timers)  # while their files are there
+                units.stop_timers(self._run, keep=before.timers)  # while their files are there
             tree.switch(before.version)
             for path, content in before.files.items():
                 self._write(path, content)
@@ -119,6 +119,7 @@ class Agent:
                 return "nothing ran before, and nothing was left running"
             units.start(self._run, watcher=before.watcher)
             self._wait_until_enforcing()
+            units.set_timers(self._run, before.timers)
         except (StockadeError, OSError) as error:
             return "and going back to version %s failed: %s" % (before.version or "none", error)
         return "version %s runs again, with the configuration from before" % before.version
@@ -141,6 +142,9 @@ class Agent:
         return {**files, **backends.files(self._choice), **self._reports.files()}
 
     def _write(self, path: str, content: bytes | None) -> None:
+        if content is None and path == reports.LOGROTATE:
+            tree.remove(path)  # its directory is another package's, also where it is empty then
+            return
         tree.write(path, content, secret=path.startswith(backends.CREDENTIALS + "/"))
 
 

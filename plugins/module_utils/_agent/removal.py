@@ -26,6 +26,7 @@ DIRECTORIES = (
     "/var/lib/stockade",
     "/var/lib/stockade-watcher",
     reports.LOGS,
+    reports.HOME,
     reports.LOGROTATE,
 )
 USERS = ("stockade-report", "stockade-watcher", "stockade-warden")

@@ -19,6 +19,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._errors import Stoc
 KINDS = list(units.TIMERS)
 CONFIG = "/etc/stockade/report.toml"
 LOGS = "/var/log/stockade-report"
+HOME = "/var/lib/stockade-report"  # of the command
 LOGROTATE = "/etc/logrotate.d/stockade-report"
 SPEC: dict[str, t.Any] = {
     "kinds": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
@@ -68,9 +69,14 @@ class Reports(t.NamedTuple):
         return (HEADER + "".join(lines)).encode() if lines else None
 
     def _dropin(self) -> bytes | None:
-        if not (self.command and self.network):
+        """What a command needs that the report itself does not: a home, memory for a compiler of its own (V8, PCRE)."""
+        if not self.command:
             return None
-        return (HEADER + "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6\n").encode()
+        lines = ["MemoryDenyWriteExecute=no", "StateDirectory=" + os.path.basename(HOME), "StateDirectoryMode=0700"]
+        lines.append("Environment=HOME=" + HOME)
+        if self.network:
+            lines.append("RestrictAddressFamilies=AF_INET AF_INET6")
+        return (HEADER + "[Service]\n" + "".join(line + "\n" for line in lines)).encode()
 
 
 def chosen(options: dict[str, t.Any] | None) -> Reports:

@@ -90,13 +90,25 @@ def start(run: Run, *, watcher: bool) -> None:
 def set_timers(run: Run, wanted: t.Collection[str]) -> None:
     """Have these of our timers run and no others. Raises StockadeError."""
     found = states(run)
-    off = [name for name in TIMERS.values() if name not in wanted and is_on(found[name])]
+    off = _others(found, wanted)
     if off:
         control(run, "disable", "--now", *off)
         forget_timers(off)
     on = [name for name in TIMERS.values() if name in wanted and found[name] != ("active", "enabled")]
     if on:
         control(run, "enable", "--now", *on)
+
+
+def stop_timers(run: Run, *, keep: t.Collection[str]) -> None:
+    """Stop and disable our timers but these, as far as that goes: what matters comes after it."""
+    off = _others(states(run), keep)
+    if off:
+        run([SYSTEMCTL, "disable", "--now", *off])
+        forget_timers(off)
+
+
+def _others(found: t.Mapping[str, State], wanted: t.Collection[str]) -> list[str]:
+    return [name for name in TIMERS.values() if name not in wanted and is_on(found[name])]
 
 
 def is_on(state: State) -> bool:
@@ -113,8 +125,10 @@ def forget_timers(names: t.Iterable[str]) -> None:
 def withdraw(run: Run) -> None:
     """Stop our units and take their files away, whichever there are."""
     running = [unit for unit, state in states(run).items() if state.active not in GONE]
+    if os.path.isdir(BOOTED):
+        run([SYSTEMCTL, "stop", REPORTS])  # one that was started by hand, too
     if running:
-        control(run, "stop", *running, REPORTS)
+        control(run, "stop", *running)
         run([SYSTEMCTL, "stop", SLICE])  # fails if no report ever ran: nothing to do then
     left = files()
     for name in left:

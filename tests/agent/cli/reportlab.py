@@ -42,13 +42,13 @@ class ReportingHost:
         self.watcher_config.write_text("")
         self.journal()
 
-    def journal(self, *, code: int = 0, error: str = "") -> None:
+    def journal(self, *, code: int = 0, error: str = "", more: str = "") -> None:
         """What journalctl prints from now on; it notes how it was called."""
         (self.path / "said").write_text("".join(json.dumps(line) + "\n" for line in self.said))
         script = self.path / "journalctl"
         script.write_text(
             f'#!/bin/sh\nprintf "%s\\n" "$@" >{self.path}/asked\ncat {self.path}/said\n'
-            f"[ -z '{error}' ] || echo '{error}' >&2\nexit {code}\n"
+            f"[ -z '{error}' ] || echo '{error}' >&2\n{more}\nexit {code}\n"
         )
         script.chmod(0o755)
 

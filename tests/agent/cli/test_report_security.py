@@ -149,11 +149,51 @@ def test_ah22_a_fail2ban_that_logs_to_the_journal_is_asked_there(host: Reporting
     host.says(NOW - 60, "[sshd] Ban 203.0.113.9", "fail2ban.actions")
     host.says(NOW - 50, "[sshd] Restore Ban 203.0.113.10", "fail2ban.actions")
     host.says(NOW - 40, "[sshd] Ban 203.0.113.11", "fail2ban.filter")
-    assert host.report("security").out == ""  # there is no fail2ban at all
-    (host.path / "fail2ban.sock").touch()
     assert [line.split()[0] for line in host.report("security").lines[1:]] == ["203.0.113.9"]
     asked = (host.path / "asked").read_text().splitlines()
     assert "_SYSTEMD_UNIT=fail2ban.service" in asked and f"--since=@{NOW - DAY}" in asked
+
+
+def test_ah22_an_empty_log_hides_no_journal_and_a_stopped_fail2ban_no_bans(host: ReportingHost) -> None:
+    host.logged()
+    os.utime(host.log, (NOW, NOW))
+    host.says(NOW - 60, "[sshd] Ban 203.0.113.9", "fail2ban.actions")
+    host.says(NOW - 50, f"2027-01-15 07:59:10,000 {notice('sshd', 'Ban 203.0.113.10')}", "fail2ban-server")
+    assert [line.split()[0] for line in host.report("security").lines[1:]] == ["203.0.113.9", "203.0.113.10"]
+
+
+def test_copies_of_the_log_count_nobody_twice(host: ReportingHost) -> None:
+    host.logged((NOW - 60, notice("sshd", "Ban 203.0.113.9")))
+    content = host.log.read_bytes()
+    for ending, data in ((".bak", content), (".1", content.replace(b".9", b".8")), (".1.gz", gzip.compress(content))):
+        path = host.log.with_name(host.log.name + ending)
+        path.write_bytes(data)
+        os.utime(path, (NOW, NOW))
+    rows = json.loads(host.report("security", "--json").out)["rows"]
+    assert [(row["address"], row["times"]) for row in rows] == [("203.0.113.8", 1), ("203.0.113.9", 1)]
+
+
+def test_a_ban_that_was_lifted_and_made_anew_within_a_second_holds(host: ReportingHost) -> None:
+    host.console.ban("203.0.113.9")
+    host.console.ask("unban", networks=["203.0.113.9"])
+    host.console.ban("203.0.113.9")
+    row = json.loads(host.report("security", "--json").out)["rows"][0]
+    assert (row["state"], row["times"]) == ("banned", 2)
+
+
+def test_bans_that_are_out_of_force_are_not_told_as_if_they_held(host: ReportingHost) -> None:
+    host.console.ban("203.0.113.9")
+    host.console.ask("release")
+    done = host.report("security")
+    assert done.code == 1 and "bans are not in force: the warden is released" in done.err
+
+
+def test_where_fail2ban_is_and_nothing_of_it_can_be_read_the_report_is_not_whole(host: ReportingHost) -> None:
+    host.journal(error="No journal files were found.")
+    assert host.report("security").code == 0  # there is no fail2ban at all
+    (host.path / "fail2ban.sock").touch()
+    done = host.report("security")
+    assert done.code == 1 and "bans of jails that do not ask the warden may be missing: No journal files" in done.err
 
 
 def test_what_both_know_is_one_row_that_says_how_it_stands(host: ReportingHost) -> None:

@@ -84,9 +84,11 @@ def test_a29_the_command_is_configured_and_gets_the_network_only_if_it_may(host:
     assert 'command = ["/usr/local/bin/tell", "{report}"]' in Path(reports.CONFIG).read_text()
     assert "RestrictAddressFamilies=AF_INET AF_INET6" in dropin.read_text()
     host.apply(package, OPTIONS, reports=TELLING._replace(network=False))
-    assert not dropin.exists() and not dropin.parent.exists()
+    assert "MemoryDenyWriteExecute=no" in dropin.read_text()  # what compiles as it runs dies of it
+    assert "RestrictAddressFamilies" not in dropin.read_text()
     host.apply(package, OPTIONS, reports=TELLING._replace(command=()))
     assert not Path(reports.CONFIG).exists()
+    assert not dropin.exists() and not dropin.parent.exists()
 
 
 def test_a_change_that_fails_has_the_timers_of_before(host: Host, package: Package) -> None:
@@ -97,6 +99,21 @@ def test_a_change_that_fails_has_the_timers_of_before(host: Host, package: Packa
         host.apply(package, OPTIONS, reports=TELLING._replace(kinds=("security",)))
     assert host.picture() == before
     assert timers(host) == {TRAFFIC: ON, SECURITY: OFF}
+
+
+def test_timers_that_systemd_does_not_start_do_not_keep_the_host_from_going_back(host: Host, package: Package) -> None:
+    host.apply(package, OPTIONS)
+    before = host.picture()
+    host.fails = ["systemctl enable --now", "systemctl disable --now"]
+    with pytest.raises(StockadeError, match="runs again, with the configuration from before"):
+        host.apply(package, {**OPTIONS, "default_duration": "7h"}, reports=BOTH)
+    assert host.picture() == before
+
+
+def test_a_directory_of_logrotates_stays_though_it_is_empty(host: Host, package: Package) -> None:
+    host.apply(package, OPTIONS, reports=BOTH)
+    host.apply(package, OPTIONS)
+    assert Path(reports.LOGROTATE).parent.is_dir()
 
 
 def test_nothing_of_them_is_left(host: Host, package: Package) -> None:

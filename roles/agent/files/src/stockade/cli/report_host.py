@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockade import durations
+from stockade.cli.tables import moment
 from stockade.config import ConfigError
 from stockade.protocol import INVALID, ProtocolError
 from stockade.report import config, show, sources
@@ -25,6 +26,7 @@ SPANS = {"traffic": 3600, "security": 86_400}  # seconds
 NOTHING = {"traffic": "No traffic spikes to report.", "security": "No security incidents to report."}
 SOMETHING = {"traffic": "Report generated and logged.", "security": "Security incidents logged."}
 SOURCES = {"traffic": sources.traffic, "security": sources.security}
+LONGEST_SPAN = 90 * 86_400  # seconds; the warden remembers no more
 REPORTED = 3  # the exit code of --exit-code
 
 
@@ -32,7 +34,8 @@ class _Report(NamedTuple):
     found: Found
     countries: Countries
     host: str
-    now: float
+    since: int
+    now: int
 
     def country_of(self, row: Row) -> str:
         return self.countries.of(row.network)
@@ -44,12 +47,14 @@ class _Report(NamedTuple):
 def report(options: argparse.Namespace) -> int:
     """`stockade report traffic|security`. Raises ProtocolError for what cannot be understood."""
     kind = options.kind
+    _check(options)
     span = _span(options.since, SPANS[kind])
     try:
         configured = config.read(Path(options.config))
         if options.log is not None:
             return _run_of_the_timer(kind, span, configured, Path(options.log))
-        made = _report(kind, span, configured)
+        now = int(time.time())
+        made = _report(kind, now - span, now, configured)
     except (ConfigError, NotKept) as error:
         print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -72,40 +77,55 @@ def report(options: argparse.Namespace) -> int:
 def _run_of_the_timer(kind: str, span: int, configured: config.ReportConfig, directory: Path) -> int:
     """Keep the report in the log and hand it on. Fails if it is not whole, not kept or not delivered."""
     log = RunLog(directory, kind)
+    now = int(time.time())
     log.line(f"Starting {kind} report check")
-    made = _report(kind, span, configured)
+    made = _report(kind, log.since(now, span), now, configured)
     text = made.text(kind)
     failed = bool(made.found.problems)
-    for problem in _problems(made):
-        log.line(f"ERROR: {visible(problem, 1000)}")
-        print(f"stockade: {visible(problem, 1000)}", file=sys.stderr)
+    problems = [visible(problem, 1000) for problem in _problems(made)]
+    for problem in problems:
+        log.line(f"ERROR: {problem}")
+        print(f"stockade: {problem}", file=sys.stderr)
     if text:
         log.report(text)
         log.line(SOMETHING[kind])
     elif not failed:
         log.line(NOTHING[kind])
-    if text and configured.command:
+    if not failed:
+        log.whole_until(now)
+    # Who gets it must see that it is not whole, all the more where that is all there is to see.
+    told = text + "".join(f"ERROR: {problem}\n" for problem in problems if failed)
+    if told and configured.command:
         try:
-            if said := deliver(configured.command, text):
+            if said := deliver(configured.command, told, log.path):
                 log.line(said)
         except NotKept as error:
             failed = True
             log.line(f"ERROR: {visible(str(error), 3000)}")
             print(f"stockade: {visible(str(error), 3000)}", file=sys.stderr)
     log.line("Script finished.")
-    print(f"{kind}: {len(made.found.rows)} in the last {durations.human(span)}, see {log.path}")
+    print(f"{kind}: {len(made.found.rows)} since {moment(made.since)}, see {log.path}")
     return 1 if failed else 0
 
 
-def _report(kind: str, span: int, configured: config.ReportConfig) -> _Report:
-    now = time.time()
-    found = SOURCES[kind](int(now) - span, int(now) + 1)
-    return _Report(found, Countries(configured.country_database), socket.gethostname(), now)
+def _report(kind: str, since: int, now: int, configured: config.ReportConfig) -> _Report:
+    found = SOURCES[kind](since, now + 1)
+    return _Report(found, Countries(configured.country_database), socket.gethostname(), since, now)
 
 
 def _problems(made: _Report) -> tuple[str, ...]:
     """What to tell. A country that is not known is no reason to fail."""
     return (*made.found.problems, *((made.countries.problem,) if made.countries.problem else ()))
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What is about events, or makes no sense together, is no filter of this report. Raises ProtocolError."""
+    of_events = [name for name in ("address", "rule", "until") if getattr(options, name) is not None]
+    if of_events:
+        raise ProtocolError(INVALID, f"--{of_events[0]} is for `stockade report` alone, not for {options.kind}")
+    shown = [f"--{name}" for name in ("json", "csv", "log") if getattr(options, name)]
+    if len(shown) > 1:
+        raise ProtocolError(INVALID, f"{shown[0]} and {shown[1]}: one of them")
 
 
 def _span(text: str | None, default: int) -> int:
@@ -115,6 +135,6 @@ def _span(text: str | None, default: int) -> int:
         seconds = durations.parse(text)
     except ValueError as error:
         raise ProtocolError(INVALID, f"--since: {error}") from None
-    if seconds is None:
-        raise ProtocolError(INVALID, "--since: a span of time is needed, such as 1h or 7d")
+    if seconds is None or seconds > LONGEST_SPAN:
+        raise ProtocolError(INVALID, "--since: a span of time is needed, at most 90d, such as 1h or 7d")
     return seconds

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from stockade.addresses import parse_network
 from stockade.report.journal import NoJournal, entries
-from stockade.report.rows import Found, Row, one_each
+from stockade.report.rows import Found, Row, joined, one_each
 from stockade.watcher.replay_logs import Log, LogError
 
 LOG = Path("/var/log/fail2ban.log")
@@ -30,36 +31,52 @@ _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:[,.]\d+)? fail2ban\.actions\s*\[\d+\]: NOTICE\s+" + _SAID + r"\s*"
 )
 _MESSAGE = re.compile(r"(?:NOTICE\s+)?" + _SAID)
+_ROTATED = re.compile(r"(?P<which>\.\d+|-\d{8}(?:-\d+)?)?(?:\.(?:gz|xz|bz2))?")
 _BEFORE = 86_400  # seconds: what was last written so long before the span has nothing of it, whatever the clock did
+_MISSING = "bans of jails that do not ask the warden may be missing"
 
 
 def found(since: int, until: int) -> Found:
-    """Bans that fail2ban decided in the span (epoch seconds). Where there is no fail2ban, there is nothing to find."""
+    """Bans that fail2ban decided in the span (epoch seconds), from its log and from the journal, whichever it writes.
+
+    Where there is no fail2ban, there is nothing to find.
+    """
+    problems: list[str] = []
     logs = _logs(LOG, since)
-    if not logs:
-        return _in_journal(since, until) if os.path.exists(SOCKET) else Found(())
-    rows: list[Row] = []
-    problems = []
-    for path in logs:
-        try:
-            rows += (row for row in _in_log(path) if since <= row.last < until)
-        except LogError as error:
-            hint = " (chgrp adm and chmod 0640 let the reports read it)" if not os.access(path, os.R_OK) else ""
-            problems.append(f"bans of jails that do not ask the warden may be missing: {error}{hint}")
-    return Found(one_each(rows), tuple(problems))
+    rows = one_each(row for row in _in_logs(logs, problems) if since <= row.last < until)
+    try:
+        said = one_each(row for row in _in_journal(since) if row.last < until)
+    except NoJournal as error:
+        said = ()
+        if not logs and os.path.exists(SOCKET):
+            problems.append(f"{_MISSING}: {error}")
+    return Found(joined(rows, said), tuple(problems))
 
 
 def _logs(log: Path, since: int) -> list[Path]:
-    """The log and what of it was rotated within the span, by whatever scheme; oldest first."""
-    dated = []
-    for path in log.parent.glob(log.name + "*"):
+    """The log and what logrotate made of it within the span, oldest first. Copies of other names are somebody's own."""
+    dated: dict[str, tuple[float, Path]] = {}
+    for path in sorted(log.parent.glob(log.name + "*"), reverse=True):
+        number = _ROTATED.fullmatch(path.name.removeprefix(log.name))
         try:
             about = path.stat()
         except OSError:
             continue
-        if path.is_file() and about.st_mtime >= since - _BEFORE:
-            dated.append((about.st_mtime, path))
-    return [path for _changed, path in sorted(dated)]
+        if number and stat.S_ISREG(about.st_mode) and about.st_mtime >= since - _BEFORE:
+            dated[number["which"] or ""] = (
+                about.st_mtime,
+                path,
+            )  # of one that is being packed, the plain one comes last
+    return [path for _changed, path in sorted(dated.values())]
+
+
+def _in_logs(logs: list[Path], problems: list[str]) -> Iterator[Row]:
+    for path in logs:
+        try:
+            yield from _in_log(path)
+        except LogError as error:
+            hint = "" if os.access(path, os.R_OK) else " (chgrp adm and chmod 0640 let the reports read it)"
+            problems.append(f"{_MISSING}: {error}{hint}")
 
 
 def _in_log(path: Path) -> Iterator[Row]:
@@ -75,16 +92,14 @@ def _in_log(path: Path) -> Iterator[Row]:
         log.close()
 
 
-def _in_journal(since: int, until: int) -> Found:
-    rows = []
-    try:
-        for entry in entries(UNIT, since):
-            match = _MESSAGE.fullmatch(entry.message.strip()) if entry.name == LOGGER else None
-            if match and entry.at < until and (row := _row(match, entry.at)) is not None:
-                rows.append(row)
-    except NoJournal as error:
-        return Found((), (f"bans of jails that do not ask the warden may be missing: {error}",))
-    return Found(one_each(rows))
+def _in_journal(since: int) -> Iterator[Row]:
+    """Raises NoJournal."""
+    for entry in entries(UNIT, since):
+        match = _LINE.fullmatch(entry.message)  # a log to its standard output, which systemd takes
+        if match is None and entry.name == LOGGER:
+            match = _MESSAGE.fullmatch(entry.message.strip())
+        if match and (row := _row(match, entry.at)) is not None:
+            yield row
 
 
 def _row(match: re.Match[str], at: int | None) -> Row | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
 JOURNALCTL = "/usr/bin/journalctl"
 _FIELDS = "MESSAGE,LOGGER,SYSLOG_IDENTIFIER"
+# What it says on standard error, with the exit code of success, where there is a journal that it cannot read, or none.
+_UNSEEN = ("permission", "not seeing messages", "No journal files")
 
 
 class NoJournal(Exception):
@@ -28,20 +31,21 @@ class Entry(NamedTuple):
 
 def entries(unit: str, since: int) -> Iterator[Entry]:
     """What a unit said since then (epoch seconds), oldest first, line by line. Raises NoJournal."""
-    command = [JOURNALCTL, "--quiet", "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
+    command = [JOURNALCTL, "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
     command += [f"--since=@{since}", f"_SYSTEMD_UNIT={unit}"]
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except OSError as error:
-        raise NoJournal(f"{JOURNALCTL}: {error.strerror}") from None
-    with process:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            if (entry := _entry(line)) is not None:
-                yield entry
-        said = process.stderr.read(1000).decode("utf-8", "replace").strip()
-    # Whoever may not read it is told so on standard error, and with the exit code of success by some versions.
-    if process.returncode != 0 or "permission" in said:
+    with tempfile.TemporaryFile() as complaints:  # a pipe that nobody reads yet could fill up
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+        except OSError as error:
+            raise NoJournal(f"{JOURNALCTL}: {error.strerror}") from None
+        with process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if (entry := _entry(line)) is not None:
+                    yield entry
+        complaints.seek(0)
+        said = " ".join(complaints.read(1000).decode("utf-8", "replace").split())
+    if process.returncode != 0 or any(words in said for words in _UNSEEN):
         raise NoJournal(said or f"{JOURNALCTL} failed with exit code {process.returncode}")
 
 

@@ -17,8 +17,9 @@ BANNED, ENDED, LIFTED = "banned", "ended", "lifted"
 class Row:
     """What `jail` (a jail of fail2ban, or who else decided) did about `network`; all times are epoch seconds.
 
-    `state` is the last of it: banned, ended, lifted, or the watcher's own word for why it only told. `until` is the end
-    of a ban that holds, None for a permanent one. `seen` is what was counted, as far as the source says it.
+    `state` is what became of it at last: banned, ended, lifted, the warden's word for another end, or the watcher's own
+    for why it only told. `until` is the end of a ban that holds, None for a permanent one. `seen` is what was counted,
+    as far as the source says it.
     """
 
     network: Network
@@ -48,7 +49,8 @@ def one_each(rows: Iterable[Row]) -> tuple[Row, ...]:
         if there is None:
             found[key] = row
             continue
-        latest = row if row.last >= there.last else there
+        # Of two that were decided within a second, the one that holds came last.
+        latest = row if (row.last, row.state == BANNED) >= (there.last, there.state == BANNED) else there
         found[key] = replace(
             latest, times=there.times + row.times, first=min(there.first, row.first), seen=latest.seen or there.seen
         )

@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stockade.addresses import parse_network
+from stockade.addresses import Network, parse_network
 from stockade.cli.service_status import read_watcher
 from stockade.client import Client, WardenUnavailable
 from stockade.protocol import ProtocolError
@@ -26,10 +27,11 @@ WATCHER_CONFIG = Path("/etc/stockade/watcher.toml")
 WATCHER_UNIT = "stockade-watcher.service"
 MOST = 10_000  # decisions: the warden gives the report no more
 TRAFFIC_TYPES = ("rate", "probe")
+NOT_LIFTED = ("merged", "shed")  # other ends than somebody's word: its network is banned, or there was no room
 _JAIL = "fail2ban/"
 _VERDICT = re.compile(
     r"ban network=(?P<network>\S+) rule=(?P<rule>\S+) type=(?P<type>\S+) count=(?P<count>\d+) window=(?P<window>\d+)s "
-    r"threshold=(?P<maxretry>\d+)/(?P<findtime>\d+)s duration=\S+ id=\S+-(?P<last>\d+)-(?P<span>\d+) "
+    r"threshold=(?P<maxretry>\d+)/(?P<findtime>\d+)s duration=\S+ id=(?P<id>\S+-(?P<last>\d+)-(?P<span>\d+)) "
     r"result=(?P<result>.+)"
 )
 
@@ -46,33 +48,34 @@ def traffic(since: int, until: int) -> Found:
     if not os.path.exists(WATCHER_CONFIG):
         return Found((), (f"{WATCHER_CONFIG} not found! The watcher is not set up on this host",))
     problems = _watcher_problems()
-    rows = []
+    rows: tuple[Row, ...] = ()
     try:
-        for entry in journal.entries(WATCHER_UNIT, since):
-            match = _VERDICT.fullmatch(entry.message)
-            if match and match["type"] in TRAFFIC_TYPES and entry.at < until:
-                rows.append(_verdict(match))
+        rows = one_each(_verdicts(since, until))
     except journal.NoJournal as error:
         problems.append(f"what the watcher decided cannot be read: {error}")
-    return Found(one_each(rows), tuple(problems))
+    return Found(rows, tuple(problems))
 
 
 def _from_warden(since: int, until: int) -> tuple[tuple[Row, ...], list[str]]:
+    client = Client()
     try:
-        answer = Client().call("history", since=since, limit=MOST, each=True)
+        answer = client.call("history", since=since, limit=MOST, each=True)
         rows = one_each(_decision(row) for row in answer["decisions"] if row["banned_at"] < until)
+        state = client.call("status")["state"]
     except WardenUnavailable as error:
         return (), [str(error)]
     except (ProtocolError, LookupError, TypeError, ValueError) as error:
         return (), [f"the warden's answer is of no use: {error}"]
-    return rows, [] if answer["complete"] else [f"only the newest {MOST} decisions are in the report"]
+    problems = [] if answer["complete"] else [f"only the newest {MOST} decisions are in the report"]
+    return rows, [*problems, *([] if state == "enforcing" else [f"bans are not in force: the warden is {state}"])]
 
 
 def _decision(row: dict[str, Any]) -> Row:
     at, until, ended_at = int(row["banned_at"]), row["expires_at"], row["ended_at"]
     source = str(row["source"])
     if ended_at is not None:
-        state = ENDED if row["ended_by"] == "expired" else LIFTED
+        by = str(row["ended_by"])
+        state = ENDED if by == "expired" else by if by in NOT_LIFTED else LIFTED
     else:
         state = ENDED if until is not None and until <= time.time() else BANNED
     return Row(
@@ -87,10 +90,25 @@ def _decision(row: dict[str, Any]) -> Row:
     )
 
 
-def _verdict(match: re.Match[str]) -> Row:
+def _verdicts(since: int, until: int) -> Iterator[Row]:
+    """Each verdict once, with its first outcome: after a restart the watcher may ask, and tell, again."""
+    seen = set()
+    for entry in journal.entries(WATCHER_UNIT, since):
+        match = _VERDICT.fullmatch(entry.message)
+        if match is None or match["type"] not in TRAFFIC_TYPES or entry.at >= until or match["id"] in seen:
+            continue
+        seen.add(match["id"])
+        try:
+            network = parse_network(match["network"])
+        except ValueError:
+            continue
+        yield _verdict(match, network)
+
+
+def _verdict(match: re.Match[str], network: Network) -> Row:
     last = int(match["last"])
     return Row(
-        parse_network(match["network"]),
+        network,
         f"watcher/{match['rule']}",
         1,
         last - int(match["span"]),
