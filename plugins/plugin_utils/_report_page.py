@@ -22,7 +22,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_finding impo
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_charts import bars, columns
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts import STATES, UNKNOWN, remarks
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks import parse
-from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_html import PAGE
+from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_html import AUDIT_PAGE, PAGE
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_script import SCRIPT
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_page_style import STYLE
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_proposals import snippet
@@ -60,7 +60,7 @@ def page(report: Row, audit: Row | None = None) -> str:
         tone=_tone,
         visible=lambda value: visible(str(value)),
     )
-    text = environment.from_string(PAGE).render(
+    text = environment.from_string(AUDIT_PAGE if audit else PAGE).render(
         report=report,
         title="Audit" if audit else "Ban report",
         lede=_lede(summary),

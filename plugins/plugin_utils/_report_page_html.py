@@ -105,7 +105,6 @@ _FINDINGS = r"""
 {%- else %}{{ finding.remedy | visible }}{% endif %}</td>
 <td>{{ finding.reference | visible }}</td></tr>
 {% endmacro %}
-{% if audit %}
 <section aria-labelledby="findings-title">
 <h2 id="findings-title">Findings</h2>
 <p class="note">
@@ -126,7 +125,6 @@ _FINDINGS = r"""
 </table>
 </div>
 </section>
-{% endif %}
 """
 
 _LOOK = r"""
@@ -236,7 +234,7 @@ _HOSTS = r"""
 {% if host.state in ("unreachable", "failed") %}
 <td class="n t">unknown</td><td></td><td></td><td></td>
 {% else %}
-<td class="n">{{ host.bans | number }}{{ " (newest only above)" if host.truncated }}</td>
+<td class="n">{{ host.bans | number }}{{ " (newest only)" if host.truncated }}</td>
 <td>{% for jail in host.jails %}{{ jail | jail }}{{ ", " if not loop.last }}{% endfor %}</td>
 <td>{{ host.services | short }}</td><td class="n">{{ host.whitelist | number }}</td>
 {% endif %}
@@ -249,6 +247,9 @@ _HOSTS = r"""
 <p class="card empty">No hosts were asked.</p>
 {% endif %}
 </section>
+"""
+
+_END = r"""
 </main>
 <footer>Made by stockade.fleet. This page asks nobody for anything.</footer>
 <script>{{ script }}</script>
@@ -256,4 +257,6 @@ _HOSTS = r"""
 </html>
 """
 
-PAGE = _BARS + _COLUMNS + _TOP + _FINDINGS + _LOOK + _CHARTS + _BANS + _HOSTS
+PAGE = _BARS + _COLUMNS + _TOP + _LOOK + _CHARTS + _BANS + _HOSTS + _END
+# Who audits looks at hosts, and at bans only then.
+AUDIT_PAGE = _BARS + _COLUMNS + _TOP + _FINDINGS + _LOOK + _HOSTS + _CHARTS + _BANS + _END

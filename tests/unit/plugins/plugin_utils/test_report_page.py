@@ -286,3 +286,11 @@ def test_the_gravest_findings_of_all_hosts_stand_first() -> None:
     text = page(report([]), {"summary": {"high": 2, "medium": 0, "low": 2, "info": 1}, "hosts": hosts})
     order = sorted(("a.low", "a.info", "b.high", "b.low", "c.high"), key=text.index)
     assert order == ["c.high", "b.high", "a.low", "b.low", "a.info"]
+
+
+def test_an_audit_shows_hosts_before_bans_and_a_report_bans_before_hosts() -> None:
+    audited = page(report(["plain"]), {"summary": {"high": 0}, "hosts": []})
+    assert audited.index("findings-title") < audited.index('id="hosts-title"') < audited.index('id="bans-title"')
+    reported = page(report(["plain"]))
+    assert reported.index('id="bans-title"') < reported.index('id="hosts-title"')
+    assert "findings-title" not in reported
