@@ -64,7 +64,7 @@ def page(report: Row, audit: Row | None = None) -> str:
         report=report,
         title="Audit" if audit else "Ban report",
         lede=_lede(summary),
-        figures=_figures(summary),
+        figures=_audited(summary, audit) if audit else _figures(summary),
         look=look[:MAX_LOOK],
         more_look=len(look) - MAX_LOOK if len(look) > MAX_LOOK else 0,
         over_time=[
@@ -134,6 +134,7 @@ def _lede(summary: Row) -> str:
 
 
 def _figures(summary: Row) -> list[tuple[int, str]]:
+    """The figures at the top of a report."""
     last = summary["since_last"]
     return [
         (summary["networks"], "banned network" if summary["networks"] == 1 else "banned networks"),
@@ -142,6 +143,23 @@ def _figures(summary: Row) -> list[tuple[int, str]]:
         (summary["on_several_hosts"], "on several hosts"),
         *([(summary["repeated"], "banned again")] if last else []),
         (summary["permanent"], "permanent"),
+        *_asked(summary),
+    ]
+
+
+def _audited(summary: Row, audit: Row) -> list[tuple[int, str]]:
+    """The figures at the top of an audit: findings by severity, and what is banned meanwhile."""
+    return [
+        *((number, severity) for severity, number in audit["summary"].items()),
+        *([(audit["waived"], "waived")] if audit.get("waived") else []),
+        *([(audit["drift"]["new"], "new since the last audit")] if audit.get("drift") else []),
+        (summary["networks"], "banned network" if summary["networks"] == 1 else "banned networks"),
+        *_asked(summary),
+    ]
+
+
+def _asked(summary: Row) -> list[tuple[int, str]]:
+    return [
         (summary["hosts"], "host" if summary["hosts"] == 1 else "hosts"),
         (len(summary["unreachable"]), "unreachable"),
     ]

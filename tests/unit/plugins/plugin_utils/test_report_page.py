@@ -294,3 +294,11 @@ def test_an_audit_shows_hosts_before_bans_and_a_report_bans_before_hosts() -> No
     reported = page(report(["plain"]))
     assert reported.index('id="bans-title"') < reported.index('id="hosts-title"')
     assert "findings-title" not in reported
+
+
+def test_an_audit_begins_with_the_figures_of_its_findings() -> None:
+    found = {"summary": {"high": 2, "medium": 0, "low": 31, "info": 4}, "hosts": [], "waived": 3}
+    top = page(report(["plain"]), found).partition("<main>")[0]
+    figures = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", top)
+    assert figures[:5] == [("high", "2"), ("medium", "0"), ("low", "31"), ("info", "4"), ("waived", "3")]
+    assert ("banned network", "1") in figures
