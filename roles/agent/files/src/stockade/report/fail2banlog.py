@@ -63,10 +63,8 @@ def _logs(log: Path, since: int) -> list[Path]:
         except OSError:
             continue
         if number and stat.S_ISREG(about.st_mode) and about.st_mtime >= since - _BEFORE:
-            dated[number["which"] or ""] = (
-                about.st_mtime,
-                path,
-            )  # of one that is being packed, the plain one comes last
+            # In this order the plain file of one that is being packed comes last, and stays.
+            dated[number["which"] or ""] = (about.st_mtime, path)
     return [path for _changed, path in sorted(dated.values())]
 
 
