@@ -25,7 +25,7 @@ def test_b28_every_ban_is_one_journal_line_of_fields(watch, real, access, log, t
     found = []
     for line in told():
         fields = dict(word.split("=", 1) for word in line.partition(" result=")[0].split()[1:])
-        assert set(fields) == {"network", "rule", "count", "window", "threshold", "duration", "id"}
+        assert set(fields) == {"network", "rule", "type", "count", "window", "threshold", "duration", "id"}
         found.append((fields["network"], line.partition(" result=")[2].split()[0]))
     assert found == [(network, "banned") for network in (*addresses[:2], "2001:db8::/64")]
 
