@@ -54,12 +54,9 @@ class Agent:
             found += [path for path, target in _links(name).items() if _target(path) != target]
             found += backends.leftovers(self._run, self._choice.names)
             states = units.states(self._run)
-            for unit in units.ENABLED:
-                if states[unit] != ("active", "enabled"):
-                    found.append("%s is %s and %s" % (unit, *states[unit]))
-            for unit in units.TIMERS.values():
-                if states[unit] != ("active", "enabled") if unit in self._reports.timers else units.is_on(states[unit]):
-                    found.append("%s is %s and %s" % (unit, *states[unit]))
+            stopped = [unit for unit in units.ENABLED if states[unit] != ("active", "enabled")]
+            off, on = units.timers_to_change(states, self._reports.timers)
+            found += ["%s is %s and %s" % (unit, *states[unit]) for unit in (*stopped, *off, *on)]
         if found:
             settings.judge(self._config, wanted=name, run=self._run)
         return found

@@ -89,26 +89,27 @@ def start(run: Run, *, watcher: bool) -> None:
 
 def set_timers(run: Run, wanted: t.Collection[str]) -> None:
     """Have these of our timers run and no others. Raises StockadeError."""
-    found = states(run)
-    off = _others(found, wanted)
+    off, on = timers_to_change(states(run), wanted)
     if off:
         control(run, "disable", "--now", *off)
         forget_timers(off)
-    on = [name for name in TIMERS.values() if name in wanted and found[name] != ("active", "enabled")]
     if on:
         control(run, "enable", "--now", *on)
 
 
 def stop_timers(run: Run, *, keep: t.Collection[str]) -> None:
     """Stop and disable our timers but these, as far as that goes: what matters comes after it."""
-    off = _others(states(run), keep)
+    off, _on = timers_to_change(states(run), keep)
     if off:
         run([SYSTEMCTL, "disable", "--now", *off])
         forget_timers(off)
 
 
-def _others(found: t.Mapping[str, State], wanted: t.Collection[str]) -> list[str]:
-    return [name for name in TIMERS.values() if name not in wanted and is_on(found[name])]
+def timers_to_change(found: t.Mapping[str, State], wanted: t.Collection[str]) -> tuple[list[str], list[str]]:
+    """Our timers that are to be switched off, and on, so that the wanted ones run and no others."""
+    off = [name for name in TIMERS.values() if name not in wanted and is_on(found[name])]
+    on = [name for name in TIMERS.values() if name in wanted and found[name] != ("active", "enabled")]
+    return off, on
 
 
 def is_on(state: State) -> bool:

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "warden"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from clilab import Console
+from reportlab import ReportingHost
 from wardenlab import NOW
 
 
@@ -32,3 +33,9 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     running.close()
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def host(tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch) -> ReportingHost:
+    """The host of that console, with what its own reports are made of."""
+    return ReportingHost(tmp_path, console, monkeypatch)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import pytest
-from clilab import Console
 from reportlab import ReportingHost
 
 from stockade.report import keep
@@ -23,11 +21,6 @@ echo call >>{path}/calls
 echo "sent \\033[1m"
 exit {code}
 """
-
-
-@pytest.fixture
-def host(tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch) -> ReportingHost:
-    return ReportingHost(tmp_path, console, monkeypatch)
 
 
 def recorder(host: ReportingHost, *words: str, code: int = 0) -> None:

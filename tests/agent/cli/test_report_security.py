@@ -10,10 +10,8 @@ import gzip
 import io
 import json
 import os
-from pathlib import Path
 
 import pytest
-from clilab import Console
 from reportlab import ReportingHost, notice
 from wardenlab import NOW
 
@@ -21,11 +19,6 @@ from stockade.client import Client
 
 HOUR, DAY = 3600, 86_400
 HEADER = "=== Security Officer Report (2027-01-15 08:00) ==="
-
-
-@pytest.fixture
-def host(tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch) -> ReportingHost:
-    return ReportingHost(tmp_path, console, monkeypatch)
 
 
 def test_a16_a_day_by_the_lines_own_time(host: ReportingHost) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clilab import Console
 from reportlab import ReportingHost, verdict
 from wardenlab import NOW
 
@@ -25,11 +24,6 @@ from stockade.watcher.verdict import Verdict
 ROOT = Path(__file__).resolve().parents[3]
 HEADER = "=== Traffic Monitor Report (2027-01-15 08:00) ==="
 STAMP = "2027-01-15T08:00:00+0000: "
-
-
-@pytest.fixture
-def host(tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch) -> ReportingHost:
-    return ReportingHost(tmp_path, console, monkeypatch)
 
 
 def test_a7_a26_an_alert_for_each_client(host: ReportingHost) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient, WardenRefused
+from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package, build
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from agentlab import Host, make_host
 
 OPS = ("permanent_bans", "whitelist_set")
 
@@ -90,3 +93,15 @@ def lists_warden(monkeypatch: pytest.MonkeyPatch) -> ListsWarden:
     monkeypatch.setattr(WardenClient, "call", lambda _client, op, **fields: warden.call(op, **fields))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return warden
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host that is a directory, for what installs the agent."""
+    return make_host(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def package() -> Package:
+    """The agent as it is packed now."""
+    return build()

@@ -12,26 +12,16 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from agentlab import Host, make_host
+from agentlab import Host
 
 from ansible_collections.stockade.fleet.plugins.module_utils._agent import install, removal, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.backends import Choice
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package, build
+from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package
 
 GOOD = {"default_duration": "1h", "ban_private": False}
 BAD = {"default_duration": "10 minutes", "ban_private": False}
 OTHER = {"default_duration": "2h", "ban_private": False}
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    return make_host(tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def package() -> Package:
-    return build()
 
 
 @pytest.fixture(scope="module")

@@ -9,27 +9,17 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from agentlab import Host, make_host
+from agentlab import Host
 
 from ansible_collections.stockade.fleet.plugins.module_utils._agent import removal, reports, tree, units
 from ansible_collections.stockade.fleet.plugins.module_utils._agent.reports import Reports, chosen
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package, build
+from ansible_collections.stockade.fleet.plugins.plugin_utils._package import Package
 
 OPTIONS = {"default_duration": "1h", "ban_private": False}
 TRAFFIC, SECURITY = "stockade-report-traffic.timer", "stockade-report-security.timer"
 BOTH = Reports(kinds=("traffic", "security"))
 TELLING = Reports(kinds=("traffic",), command=("/usr/local/bin/tell", "{report}"), network=True)
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    return make_host(tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def package() -> Package:
-    return build()
 
 
 def timers(host: Host) -> dict[str, tuple[bool, bool]]:

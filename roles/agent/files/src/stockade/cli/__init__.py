@@ -35,12 +35,12 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except ProtocolError as error:
-        _complain(str(error))
+        complain(str(error))
         return USAGE if error.code in (INVALID, REFUSED) else FAILED
     except WardenUnavailable as error:
-        _complain(str(error))
+        complain(str(error))
         if isinstance(error.__context__, PermissionError):
-            _complain("only root and the agent's services may ask the warden: try again with sudo")
+            complain("only root and the agent's services may ask the warden: try again with sudo")
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         # at the end either, and the interpreter would say so once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            _complain(f"the answer could not be written: {error.strerror}")
+            complain(f"the answer could not be written: {error.strerror}")
         return FAILED
 
 
@@ -63,5 +63,6 @@ def _service(name: str, arguments: list[str]) -> int:
     return watcher(arguments)
 
 
-def _complain(message: str) -> None:
-    print(f"stockade: {visible(message, 1000)}", file=sys.stderr)
+def complain(message: str, limit: int = 1000) -> None:
+    """What is wrong, on standard error, at most `limit` characters of it."""
+    print(f"stockade: {visible(message, limit)}", file=sys.stderr)

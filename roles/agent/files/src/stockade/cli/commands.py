@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+from stockade.cli import complain
 from stockade.cli.tables import ago, coloured, left, minute, moment, table, until
 from stockade.client import Client, WardenUnavailable
 from stockade.durations import human
@@ -153,7 +154,7 @@ def release(options: argparse.Namespace) -> int:
         result = Client().call("release")
     except WardenUnavailable as error:
         if not isinstance(error.__context__, PermissionError):
-            print(f"stockade: without the warden, as root: {BY_HAND}", file=sys.stderr)
+            complain(f"without the warden, as root: {BY_HAND}")
         raise
     return _show(options, result, ["released: nothing is refused on this host until `stockade resume`"])
 

@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from stockade import durations
+from stockade.cli import complain
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
 
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         finally:
             progress.clear()
     except LogError as error:
-        print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
+        complain(str(error))
         return 1
     if options.json:
         shown = document(replay, limit=options.limit, order=options.sort, problem=problem)
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(lines(replay, rules=what, limit=options.limit or ROWS, order=options.sort, zone=zone)))
     if problem:
         sys.stdout.flush()
-        print(f"stockade: {visible(problem, 1000)}", file=sys.stderr)
+        complain(problem)
     return code
 
 

@@ -9,13 +9,14 @@ import argparse
 import json
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stockade import durations
 from stockade.addresses import parse_network
-from stockade.cli.tables import moment, table
+from stockade.cli import complain
+from stockade.cli.tables import moment, table, utc
 from stockade.protocol import INVALID, ProtocolError
 from stockade.text import visible
 from stockade.watcher.eventquery import NoEvents, Question, events
@@ -31,12 +32,12 @@ def report(options: argparse.Namespace) -> int:
     try:
         found = events(Path(options.events), question)
     except NoEvents as error:
-        print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
+        complain(str(error))
         return 1
     more = len(found) > options.limit
     found = found[: options.limit]
     if options.json:
-        answer = {"events": [{**row, "time": _iso(row["at"])} for row in found], "truncated": more}
+        answer = {"events": [{**row, "time": utc(row["at"])} for row in found], "truncated": more}
         print(json.dumps(answer, indent=2 if sys.stdout.isatty() else None))
         return 0
     lines = table(COLUMNS, [_row(row) for row in found]) if found else ["no such events"]
@@ -64,10 +65,6 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     user = UNKNOWN if row["user"] is None else row["user"]
     cells = [visible(str(cell)) for cell in (row["address"], row["kind"], row["count"], row["rule"], user)]
     return (moment(row["at"]), *cells, visible(row["text"], 5000))
-
-
-def _iso(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _time(text: str | None) -> int | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockade import durations
+from stockade.cli import complain
 from stockade.cli.tables import moment
 from stockade.config import ConfigError
 from stockade.protocol import INVALID, ProtocolError
@@ -56,7 +57,7 @@ def report(options: argparse.Namespace) -> int:
         now = int(time.time())
         made = _report(kind, now - span, now, configured)
     except (ConfigError, NotKept) as error:
-        print(f"stockade: {visible(str(error), 1000)}", file=sys.stderr)
+        complain(str(error))
         return 2 if isinstance(error, ConfigError) else 1
     rows = made.found.rows
     if options.json:
@@ -68,7 +69,7 @@ def report(options: argparse.Namespace) -> int:
         if not rows and sys.stdout.isatty():
             print(NOTHING[kind])
     for problem in _problems(made):
-        print(f"stockade: {visible(problem, 1000)}", file=sys.stderr)
+        complain(problem)
     if made.found.problems:
         return 1
     return REPORTED if rows and options.exit_code else 0
@@ -85,7 +86,7 @@ def _run_of_the_timer(kind: str, span: int, configured: config.ReportConfig, dir
     problems = [visible(problem, 1000) for problem in _problems(made)]
     for problem in problems:
         log.line(f"ERROR: {problem}")
-        print(f"stockade: {problem}", file=sys.stderr)
+        complain(problem)
     if text:
         log.report(text)
         log.line(SOMETHING[kind])
@@ -102,7 +103,7 @@ def _run_of_the_timer(kind: str, span: int, configured: config.ReportConfig, dir
         except NotKept as error:
             failed = True
             log.line(f"ERROR: {visible(str(error), 3000)}")
-            print(f"stockade: {visible(str(error), 3000)}", file=sys.stderr)
+            complain(str(error), 3000)
     log.line("Script finished.")
     print(f"{kind}: {len(made.found.rows)} since {moment(made.since)}, see {log.path}")
     return 1 if failed else 0

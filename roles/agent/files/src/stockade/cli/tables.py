@@ -10,6 +10,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from stockade.durations import human
 
@@ -77,6 +78,11 @@ def coloured(text: str, colour: str) -> str:
 def moment(epoch: int) -> str:
     """Local time to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch))
+
+
+def utc(epoch: int) -> str:
+    """The time for programs: UTC in ISO 8601, to the second."""
+    return datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
 
 
 def minute(epoch: int) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from stockade.cli.tables import utc
 from stockade.report.rows import BANNED, Row
 from stockade.text import visible
 
@@ -38,10 +39,10 @@ def records(rows: tuple[Row, ...], country_of: CountryOf, host: str) -> list[dic
             "jail": row.jail,
             "host": host,
             "times": row.times,
-            "first": _utc(row.first),
-            "last": _utc(row.last),
+            "first": utc(row.first),
+            "last": utc(row.last),
             "state": row.state,
-            "until": None if row.until is None else _utc(row.until),
+            "until": None if row.until is None else utc(row.until),
             "seen": row.seen,
         }
         for row in rows
@@ -72,7 +73,7 @@ def _incident(row: Row, country: str, host: str) -> str:
 
 def _alert(row: Row, country: str, host: str) -> str:
     return (
-        f"ALERT: {_seen(row).lstrip() or 'requests'} from {row.network} ({country}) [{visible(row.jail)}] host={host}"
+        f"ALERT: {visible(row.seen)} from {row.network} ({country}) [{visible(row.jail)}] host={host}"
         f" times={row.times} first={_local(row.first)} last={_local(row.last)} result={visible(row.state)}"
     )
 
@@ -89,10 +90,6 @@ def _seen(row: Row) -> str:
 
 def _local(epoch: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(epoch))
-
-
-def _utc(epoch: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
 
 
 def _cell(value: object) -> str:
