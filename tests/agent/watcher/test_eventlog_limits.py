@@ -89,7 +89,7 @@ def test_somebody_who_holds_the_file_holds_nothing_up(events_db: Path, clock: Cl
         began = time.perf_counter()
         log.flush()
         log.prune(NOON)
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 4  # SQLite waits for five by itself
         assert "locked" in log.problem
     clock.now += RETRY
     log.flush()

