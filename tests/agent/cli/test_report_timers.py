@@ -222,6 +222,9 @@ def test_root_does_not_write_the_timers_log_by_hand(host: ReportingHost) -> None
         ("--address", "203.0.113.9", "security"),
         ("--rule", "x", "traffic"),
         ("--until", "2h", "security"),
+        ("--limit", "5", "security"),
+        ("--limit", "100", "security"),  # the default, said
+        ("--events", "/nowhere/events.db", "traffic"),
         ("security", "--json", "--csv"),
         ("security", "--csv", "--log", "/nowhere"),
         ("security", "--since", "30000d"),

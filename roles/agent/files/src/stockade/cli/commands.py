@@ -23,6 +23,7 @@ WHITELIST_COLUMNS = ("network", "list", "left", "comment")
 STATES = {"banned": "banned", "renewed": "renewed, banned", "unchanged": "was banned already,"}
 BY_HAND = "systemctl disable --now stockade-warden.socket stockade-warden.service; nft delete table inet stockade"
 STATE_COLOURS = {"enforcing": "green", "released": "yellow", "degraded": "red"}
+EVENTS = "/var/lib/stockade-watcher/events.db"
 
 
 def ban(options: argparse.Namespace) -> int:
@@ -145,6 +146,9 @@ def report(options: argparse.Namespace) -> int:
         return of_the_host(options)
     from stockade.cli.report import report as shown
 
+    # Only here, so that whoever gives them to the report of the host can be told that they do nothing there.
+    options.limit = 100 if options.limit is None else options.limit
+    options.events = options.events or EVENTS
     return shown(options)
 
 

@@ -18,7 +18,6 @@ CONFIGS = {
     "watcher": "/etc/stockade/watcher.toml",
     "report": "/etc/stockade/report.toml",
 }
-EVENTS = "/var/lib/stockade-watcher/events.db"
 AFTERWARDS = """\
 Answers are tables, on a terminal and in a pipe alike; --json answers with JSON. On a terminal reasons that are too
 long are cut and `status` is coloured (not with NO_COLOR in the environment). Addresses may stand apart by commas too.
@@ -102,8 +101,8 @@ def _declare_report(words: argparse._SubParsersAction[_Parser]) -> None:
     report.add_argument("--rule", metavar="RULE", help="only what this rule counted or decided")
     for name, meaning in (("since", "from"), ("until", "before")):
         report.add_argument(f"--{name}", metavar="TIME", help=f"{meaning} then: 2h (ago), 2026-03-01, 2026-03-01T12:00")
-    report.add_argument("--limit", type=int, default=100, metavar="N", help="show at most N, the newest (default 100)")
-    report.add_argument("--events", default=EVENTS, metavar="FILE", help=f"default: {EVENTS}")
+    report.add_argument("--limit", type=int, metavar="N", help="show at most N, the newest (default 100)")
+    report.add_argument("--events", metavar="FILE", help=f"default: {commands.EVENTS}")
     kinds = report.add_subparsers(metavar="[traffic|security]")
     for kind, span, about in (
         ("traffic", "1h", "whose requests the watcher decided about"),

@@ -121,7 +121,7 @@ def _problems(made: _Report) -> tuple[str, ...]:
 
 def _check(options: argparse.Namespace) -> None:
     """What is about events, or makes no sense together, is no filter of this report. Raises ProtocolError."""
-    of_events = [name for name in ("address", "rule", "until") if getattr(options, name) is not None]
+    of_events = [name for name in ("address", "rule", "until", "limit", "events") if getattr(options, name) is not None]
     if of_events:
         raise ProtocolError(INVALID, f"--{of_events[0]} is for `stockade report` alone, not for {options.kind}")
     shown = [f"--{name}" for name in ("json", "csv", "log") if getattr(options, name)]
