@@ -63,12 +63,22 @@ def playbook_variables() -> set[str]:
     return set(re.findall(r"\bstockade_\w+", "\n".join(texts)))
 
 
+def markdown() -> list[Path]:
+    return [path for there in ("*.md", "docs/**/*.md", "roles/**/*.md", "tests/**/*.md") for path in ROOT.glob(there)]
+
+
 def mappings(data: object) -> Iterator[dict[str, Any]]:
     """Every mapping in a document of YAML."""
     if isinstance(data, dict):
         yield data
     for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else []:
         yield from mappings(item)
+
+
+@pytest.mark.parametrize("page", markdown(), ids=name)
+def test_links_lead_to_files_of_the_repository(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not re.match(r"[a-z]+:", link) and not (page.parent / link).exists()] == []
 
 
 @DOCUMENTS
