@@ -121,7 +121,7 @@ def test_an_argument_may_not_end_the_request(tmp_path: Path) -> None:
 
 
 def test_silent_server_costs_the_deadline_only(tmp_path: Path) -> None:
-    Server(tmp_path / "s", {}, delay=30)
+    Server(tmp_path / "s", {}, delay=30, close=True)
     began = time.monotonic()
     with pytest.raises(c.Fail2banUnavailable, match=r"did not answer 'ping' within 0.3 s"):
         c.Fail2banClient(str(tmp_path / "s"), timeout=0.3).call(["ping"])
