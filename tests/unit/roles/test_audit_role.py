@@ -119,7 +119,6 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join((done.stdout + done.stderr).split())
 
 
-@pytest.mark.slow
 def test_wrong_rule_and_waiver_end_the_run_before_any_host_is_asked(controller: Controller) -> None:
     controller.inventory(web1=answers(), web2=answers())
     rule = {"id": "site.mine", "severity": "grave", "title": "t", "query": "jails[?name"}
@@ -134,7 +133,6 @@ def test_wrong_rule_and_waiver_end_the_run_before_any_host_is_asked(controller: 
     assert not (controller.place / "report").exists()
 
 
-@pytest.mark.slow
 def test_missing_jmespath_is_one_clear_error(controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
     controller.inventory(web1=answers())
     without = controller.place / "without"
@@ -147,7 +145,6 @@ def test_missing_jmespath_is_one_clear_error(controller: Controller, monkeypatch
     assert not controller.asked.exists()
 
 
-@pytest.mark.slow
 def test_a36_e7_each_host_has_its_line_and_the_status_is_right(controller: Controller) -> None:
     """A36, E7: jails are numbers and lists that rules can look at, on every host."""
     broken = {"available": False, "reason": "fail2ban is of no use here: database disk image is malformed"}
@@ -184,7 +181,6 @@ def test_a36_e7_each_host_has_its_line_and_the_status_is_right(controller: Contr
     assert controller.result()["drift"]["new"] == 0
 
 
-@pytest.mark.slow
 def test_waived_for_a_time(controller: Controller) -> None:
     controller.inventory(web1=answers(warden=NO_AGENT))
     waiver = {"rule": "agent.absent", "hosts": "web", "reason": "moves on {{ 6 * 7 }}", "expires": "2999-12-31"}
@@ -203,7 +199,6 @@ def test_waived_for_a_time(controller: Controller) -> None:
     assert controller.result()["summary"] == {"high": 1, "medium": 0, "low": 1, "info": 1}
 
 
-@pytest.mark.slow
 def test_drift_and_history(controller: Controller) -> None:
     controller.inventory(web1=answers(warden=NO_AGENT), web2=answers())
     settings: dict[str, Any] = {"stockade_audit_fail_on": "none", "stockade_audit_skip": ["no-banner"]}
@@ -231,7 +226,6 @@ def test_drift_and_history(controller: Controller) -> None:
     assert controller.history() == kept
 
 
-@pytest.mark.slow
 def test_e41_check_mode_shows_what_is_found_and_writes_nothing(controller: Controller) -> None:
     """E41: look first. The status is that of a real audit."""
     controller.inventory(web1=answers(warden=NO_AGENT))
@@ -242,7 +236,6 @@ def test_e41_check_mode_shows_what_is_found_and_writes_nothing(controller: Contr
     assert not (controller.place / "report").exists()
 
 
-@pytest.mark.slow
 def test_rule_of_the_site_takes_the_place_of_one_that_is_skipped(controller: Controller) -> None:
     controller.inventory(web1=answers(warden=NO_AGENT))
     rule = {"id": "agent.absent", "severity": "info", "title": "by choice", "query": "warden.installed == `false`"}
@@ -252,7 +245,6 @@ def test_rule_of_the_site_takes_the_place_of_one_that_is_skipped(controller: Con
     assert controller.result()["summary"] == {"high": 0, "medium": 0, "low": 0, "info": 1}
 
 
-@pytest.mark.slow
 def test_text_of_hosts_is_never_a_template(controller: Controller) -> None:
     evil = "{{ lookup('pipe', 'touch ran') }}"
     controller.inventory(web1=answers(warden={**NO_AGENT, "reason": "EVIL"}))

@@ -87,7 +87,6 @@ def play(tmp_path: Path, **variables: Any) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".collections").exists(), reason="the link that make creates is not there")
 def test_the_role_writes_a_report_and_knows_the_one_before(tmp_path: Path) -> None:
     """Every file, an unreachable host, what is gone since the last time; what was not asked for is not written."""
