@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.stockade.fleet.plugins.module_utils import _facts_history, _facts_jails
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_bans import newest_first, summarise
+from ansible_collections.stockade.fleet.plugins.module_utils._facts_files import files
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_services import Run, services
 from ansible_collections.stockade.fleet.plugins.module_utils._facts_watcher import STATUS, read_status
 from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._client import (
@@ -78,6 +79,7 @@ def gather(
         "jails": [{**jail, "banned": []} for jail in jails] if brief else jails,
         "whitelist": _compact([] if brief else whitelist),
         "services": units,
+        "files": files(),
         "watcher": read_status(watcher_status),
         "sshd_penalties": penalised(run) if systemctl else [],  # where there is no systemd there is no journal
     }

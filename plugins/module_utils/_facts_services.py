@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
@@ -28,7 +29,9 @@ OTHERS = (
     "sshd.service",
     "sshd.socket",
 )
-_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "NRestarts")
+# The collection's own: a host's choices about a unit, and the ports of a socket of sshd.
+_OWN_DROPINS = ("stockade.conf", "zz-stockade.conf")
+_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "NRestarts", "DropInPaths")
 
 
 def services(*, run: Run, systemctl: str | None) -> list[dict[str, t.Any]]:
@@ -67,4 +70,7 @@ def _service(name: str, unit: dict[str, str]) -> dict[str, t.Any]:
         "enabled": unit.get("UnitFileState", ""),
         "failed": unit.get("ActiveState") == "failed",
         "restarts": int(restarts) if restarts.isdigit() else 0,
+        "drop_ins": [
+            path for path in unit.get("DropInPaths", "").split() if os.path.basename(path) not in _OWN_DROPINS
+        ],
     }

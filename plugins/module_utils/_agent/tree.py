@@ -55,12 +55,28 @@ def version_directory(name: str) -> str:
 
 def is_intact(name: str) -> bool:
     """True if every file of the version is there as it was unpacked."""
+    return not damaged(name)
+
+
+def damaged(name: str) -> list[str]:
+    """The files of the version that are not as they were unpacked, or gone; its manifest if that cannot be read."""
     directory = version_directory(name)
+    path = os.path.join(directory, MANIFEST)
     try:
-        with open(os.path.join(directory, MANIFEST), encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             manifest = json.load(file)
-        return bool(manifest) and all(_digest(os.path.join(directory, path)) == d for path, d in manifest.items())
     except (OSError, ValueError):
+        return [path]
+    if not isinstance(manifest, dict) or not manifest:
+        return [path]
+    files = {os.path.join(directory, path): digest for path, digest in manifest.items()}
+    return sorted(path for path, digest in files.items() if not _holds(path, digest))
+
+
+def _holds(path: str, digest: str) -> bool:
+    try:
+        return _digest(path) == digest
+    except OSError:
         return False
 
 
