@@ -52,7 +52,8 @@ options:
   waivers:
     description:
       - Findings that are accepted for a time. Each has C(rule) (its id), C(hosts), C(reason) and C(expires).
-      - C(hosts) is the name of a host or group, a pattern with C(*) and C(?), or a list of these. Without it, all.
+      - C(hosts) is the name of a host or group, a pattern with C(*) and C(?), or a list of these. Without it, all; an
+        empty list is nobody.
       - C(expires) is the last day on which it holds, such as V(2027-01-31), or a time in UTC.
       - What is waived is listed and does not count. A waiver that is over is a finding of severity V(low), one that
         fits nothing of severity V(info).

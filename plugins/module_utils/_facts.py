@@ -28,6 +28,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._warden import Ward
 SCHEMA = 1
 # So many rows are read from the warden for the figures of the summary, whatever is returned of them.
 SUMMARY_ROWS = 50000
+MOST_ROWS = 200000  # the warden refuses to give more
 UNIT = "stockade-warden.service"
 STOPPED = ("inactive", "failed", "deactivating")
 
@@ -58,7 +59,7 @@ def gather(
     """
     limit = 0 if brief else limit
     units = services(run=run, systemctl=systemctl)
-    warden_facts, rows, total, whitelist = _warden(warden, units, rows_wanted=max(limit, SUMMARY_ROWS))
+    warden_facts, rows, total, whitelist = _warden(warden, units, rows_wanted=min(max(limit, SUMMARY_ROWS), MOST_ROWS))
     known = {row["network"] for row in rows}
     alone = not warden_facts["available"]
     fail2ban_facts, jails, jail_rows = _fail2ban(fail2ban, host=host, known=known, alone=alone, database=database)

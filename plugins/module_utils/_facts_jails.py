@@ -19,9 +19,11 @@ Row = t.Dict[str, t.Any]
 # Bans of a jail with this action are the warden's, who answers for them itself.
 WARDEN_ACTION = "stockade"
 
+_TIME = "%Y-%m-%d %H:%M:%S"
 # "192.0.2.7 \t2026-11-20 10:53:01 + 600 = 2026-11-20 11:03:01", in the local time of the daemon.
 _BANNED = re.compile(
-    r"^(?P<network>[0-9A-Fa-f:.]+(?:/[0-9]+)?)\s+(?P<since>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \+ (?P<seconds>-?\d+) = "
+    r"^(?P<network>[0-9A-Fa-f:.]+(?:/[0-9]+)?)\s+(?P<since>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \+ (?P<seconds>-?\d+)"
+    r" = (?P<end>.*)"
 )
 _BRIEF = (
     "name", "currently_failed", "total_failed", "currently_banned", "total_banned", "logpaths", "journalmatches",
@@ -60,8 +62,8 @@ def parse(line: str, *, jail: str, host: str) -> Row | None:
     match = _BANNED.match(line)
     if match is None:
         return None
-    banned_at = int(time.mktime(time.strptime(match.group("since"), "%Y-%m-%d %H:%M:%S")))
     seconds = int(match.group("seconds"))
+    banned_at = _moment(match.group("since"), seconds, match.group("end"))
     return {
         "id": "",
         "network": match.group("network"),
@@ -71,6 +73,22 @@ def parse(line: str, *, jail: str, host: str) -> Row | None:
         "banned_at": banned_at,
         "expires_at": None if seconds < 0 else banned_at + seconds,
     }
+
+
+def _moment(since: str, seconds: int, end: str) -> int:
+    """The epoch second of a local time; where clocks go back there are two, and that of the end tells which it is."""
+    moment = int(time.mktime(time.strptime(since, _TIME)))
+    for other in (moment, moment - 3600, moment + 3600):
+        if seconds >= 0 and (_local(other), _local(other + seconds)) == (since, end):
+            return other
+    return moment
+
+
+def _local(moment: int) -> str:
+    try:
+        return time.strftime(_TIME, time.localtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def _asks_warden(client: Fail2banClient, jail: str) -> bool:

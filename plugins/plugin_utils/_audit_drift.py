@@ -102,8 +102,9 @@ def _known(previous: t.Mapping[str, t.Any]) -> dict[str, Carried]:
         found = _mappings(one.get("findings")) + _mappings(one.get("waived"))
         name, when = str(one.get("name")), previous["generated_at"]
         earlier = known.get(name)
-        if earlier is not None:
-            found, when = found + earlier["findings"], earlier["audited_at"]
+        if earlier is not None:  # the last audit did not learn everything; what it saw again is known once
+            found = list({key(item): item for item in earlier["findings"] + found}.values())
+            when = earlier["audited_at"]
         known[name] = _carried(one, when, found)
     return known
 

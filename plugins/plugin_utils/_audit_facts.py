@@ -15,6 +15,7 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleError
+from jinja2 import Undefined, UndefinedError
 
 from ansible_collections.stockade.fleet.plugins.plugin_utils._audit_finding import plain
 
@@ -97,8 +98,7 @@ def _not_in_force(variables: t.Mapping[str, t.Any], summary: t.Any) -> list[str]
     if not isinstance(sources, dict) or _variable(variables, "stockade_bans_state") == "absent":
         return []
     declared = ["site"] if _list(variables, "stockade_permanent_bans") else []
-    files = [item for item in _list(variables, "stockade_bans_files") if isinstance(item, t.Mapping)]
-    declared += ["site.%s" % plain(item.get("name")) for item in files]
+    declared += ["site.%s" % name for name in _names(variables, "stockade_bans_files")]
     return [name for name in declared if LIST + name not in sources]
 
 
@@ -107,12 +107,21 @@ def _list(variables: t.Mapping[str, t.Any], name: str) -> t.Sequence[t.Any]:
     return value if isinstance(value, (list, tuple)) else []
 
 
+def _names(variables: t.Mapping[str, t.Any], name: str) -> list[t.Any]:
+    """The names of a list of mappings; none where one of them cannot be rendered: core 2.19 renders each when asked."""
+    try:
+        return [plain(item.get("name")) for item in _list(variables, name) if isinstance(item, t.Mapping)]
+    except (AnsibleError, UndefinedError):
+        return []
+
+
 def _variable(variables: t.Mapping[str, t.Any], name: str) -> t.Any:
     """A variable of the host; None if it is not there, or cannot be rendered outside of the play it is made for."""
     try:
-        return variables.get(name)
+        value = variables.get(name)
     except AnsibleError:
         return None
+    return None if isinstance(value, Undefined) else value  # core 2.19 gives that instead of an error
 
 
 def _skew(collected_at: t.Any, span: tuple[float, float] | None) -> int | None:

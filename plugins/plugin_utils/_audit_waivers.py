@@ -36,7 +36,7 @@ class Waiver:
         return "all" in self.hosts or any(fnmatchcase(name, pattern) for name in names for pattern in self.hosts)
 
     def __str__(self) -> str:
-        return "%s on %s: %s" % (self.rule, ", ".join(self.hosts), self.reason)
+        return "%s on %s: %s" % (self.rule, ", ".join(self.hosts) or "no host", self.reason)
 
 
 def read_waivers(waivers: t.Iterable[t.Any]) -> tuple[list[Waiver], list[str]]:
@@ -46,7 +46,7 @@ def read_waivers(waivers: t.Iterable[t.Any]) -> tuple[list[Waiver], list[str]]:
         waiver = plain(raw)
         wrong = _faults(waiver)
         if not wrong:
-            hosts = waiver.get("hosts") or "all"
+            hosts = waiver.get("hosts", "all")
             hosts = [hosts] if isinstance(hosts, str) else hosts
             try:
                 good.append(Waiver(waiver["rule"], hosts, waiver["reason"], waiver["expires"]))
@@ -65,8 +65,10 @@ def _faults(waiver: t.Any) -> list[str]:
     faults = ["unknown key %s; a waiver has %s" % (clean(name), ", ".join(_KEYS)) for name in unknown]
     faults += ["%s is missing" % name for name in _REQUIRED if waiver.get(name) in (None, "")]
     faults += ["%s is no text" % name for name in _REQUIRED if not isinstance(waiver.get(name) or "", str)]
-    hosts = waiver.get("hosts") or "all"
-    if not isinstance(hosts, str) and not (isinstance(hosts, list) and all(isinstance(one, str) for one in hosts)):
+    # An empty list, as of a group without hosts, is nobody; only without the key it is all.
+    hosts = waiver.get("hosts", "all")
+    hosts = [hosts] if isinstance(hosts, str) else hosts
+    if not isinstance(hosts, list) or not all(isinstance(one, str) and one for one in hosts):
         faults.append("hosts is neither a pattern nor a list of them")
     return faults
 

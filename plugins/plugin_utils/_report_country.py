@@ -28,6 +28,7 @@ class Countries:
     def __init__(self, path: str = "") -> None:
         self.note = ""
         self._reader: t.Any = None
+        self._of_ipv6 = False
         if not path:
             return
         try:
@@ -39,6 +40,8 @@ class Countries:
             self._reader = maxminddb.open_database(path)
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as e:
             self.note = "countries are unknown: cannot read %s: %s" % (path, getattr(e, "strerror", None) or e)
+            return
+        self._of_ipv6 = self._reader.metadata().ip_version == 6
 
     def __bool__(self) -> bool:
         return self._reader is not None
@@ -48,6 +51,9 @@ class Countries:
         if self._reader is None or RESERVED.touches(key):
             return UNKNOWN_COUNTRY
         version, first, _length = key
+        if version == 6 and not self._of_ipv6:
+            self.note = "countries of IPv6 addresses are unknown: the database is of IPv4 only"
+            return UNKNOWN_COUNTRY
         try:
             found = self._reader.get(text_of((version, first, 32 if version == 4 else 128)))
         except Exception as e:  # a damaged file: the library raises whatever its decoder stumbles over

@@ -8,6 +8,7 @@ Note that this plugin util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections import Counter
 
@@ -16,6 +17,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks im
 from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import iso
 
 _LATEST = 1 << 40  # epoch seconds; what is later is no time
+_HOUR = re.compile("[0-9]{1,13}")
 _KEYS = 2400  # hours that one host may tell, a little more than the 90 days it remembers
 
 
@@ -37,7 +39,7 @@ class History:
         self.told += 1
         for hour, number in list(mapping(loaded(history.get("by_hour"))).items())[:_KEYS]:
             text = str(hour)
-            if text.isascii() and text.isdecimal() and int(text) < _LATEST:
+            if _HOUR.fullmatch(text) and int(text) < _LATEST:
                 self._hours[int(text)] += max(integer(number), 0)
         for row in rows_of(history.get("repeated")) or ():
             found = (

@@ -19,8 +19,11 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import
 SCHEMA = 1
 # State of a host in the report, best first; what follows the first is worth a look.
 STATES = ("enforcing", "fail2ban only", "released", "degraded", "unprotected", "failed", "unreachable")
+# Those a warden may say of itself; the others are ours to say.
+_OF_WARDEN = ("enforcing", "released", "degraded")
 # Hosts in these states said nothing about bans.
 UNKNOWN = ("failed", "unreachable")
+_LARGEST = 1 << 62  # of any figure; sums of these are still numbers that Python writes
 # What Ansible says of every host that it cannot reach, before it says why.
 _NO_WAY = re.compile(
     r"(Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh"
@@ -94,7 +97,7 @@ def _state(
 ) -> tuple[str, str]:
     if warden.get("available") is True:
         state = clean(status.get("state"), limit=20)
-        return (state, "") if state in STATES else ("degraded", f"the warden says {state or 'nothing'}")
+        return (state, "") if state in _OF_WARDEN else ("degraded", f"the warden says {state or 'nothing'}")
     reason = clean(warden.get("reason"), limit=300)
     if warden.get("installed") is True:
         return "degraded", reason
@@ -144,8 +147,11 @@ def _texts(value: t.Any) -> list[str]:
 
 
 def integer(value: t.Any) -> int:
-    """A number of another host, 0 if it is none; 1e999 and NaN are floats to JSON and no numbers to us."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """A number of another host, 0 if it is none.
+
+    1e999 and NaN are floats to JSON and no numbers to us; one of a thousand digits is neither a float nor a text.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
     return int(value) if number else 0
 
 

@@ -21,6 +21,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._report_hosts impor
     UNKNOWN,
     facts_of,
     host_line,
+    integer,
     rows_of,
     whitelisted,
 )
@@ -80,7 +81,7 @@ class _Merged:
             self.reasoned, self.reason = banned_at, clean(reason)
         packets = row.get("packets")
         if isinstance(packets, int):
-            self.packets = (self.packets or 0) + packets
+            self.packets = (self.packets or 0) + integer(packets)
 
     def finish(self, network: str, country: str) -> dict[str, t.Any]:
         """The row of the report."""
@@ -171,7 +172,7 @@ def merge(
         hosts.append(host)
     networks = reader.networks
     del reader  # of a large fleet it holds much that is of no use any more
-    before = Previous(previous)
+    before = Previous(previous, {host["name"] for host in hosts if host["state"] not in UNKNOWN})
     with contextlib.closing(Countries(country_db)) as countries:
         rows = _rows(networks, countries)
         known = bool(countries)

@@ -146,7 +146,7 @@ _LOOK = r"""
 """
 
 _CHARTS = r"""
-{% if report.bans %}
+{% if report.bans or report.summary.by_day.values() | sum %}
 <section aria-labelledby="charts-title">
 <h2 id="charts-title">At a glance</h2>
 <div class="grid">

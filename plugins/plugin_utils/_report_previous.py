@@ -26,16 +26,19 @@ _MOST = 1000000
 class Previous:
     """The report before this one, as far as it can be read.
 
-    ``given`` is that report, its JSON text, or nothing. ``note`` says so if it is of no use.
+    ``given`` is that report, its JSON text, or nothing; ``answered`` are the hosts that told their bans now. ``note``
+    says so if it is of no use.
     """
 
-    def __init__(self, given: t.Any) -> None:
+    def __init__(self, given: t.Any, answered: set[str]) -> None:
         self.at = ""
         self.note = ""
-        # Network to how many times it was banned by then.
-        self.bans: dict[str, int] = {}
+        # Network to how many times it was banned by then, and the time up to which that is.
+        self.bans: dict[str, tuple[int, str]] = {}
         # The same of those whose ban had ended, and when they were seen last.
         self.past: dict[str, tuple[int, str]] = {}
+        # Networks of hosts that said nothing now: nobody knows whether they are gone.
+        self._open: set[str] = set()
         report = given.strip() if isinstance(given, str) else given
         if not report:
             return
@@ -51,7 +54,11 @@ class Previous:
         for row in _list(report.get("bans")):
             network = row.get("network") if isinstance(row, t.Mapping) else None
             if isinstance(network, str):
-                self.bans[network] = _times(row.get("times"))
+                # A host whose clock is ahead has bans from after the report that knows them.
+                since = row.get("since")
+                self.bans[network] = (_times(row.get("times")), max(self.at, since) if _is_time(since) else self.at)
+                if not answered.issuperset(map(str, _list(row.get("hosts")))):
+                    self._open.add(network)
         past = report.get("past")
         for network, entry in past.items() if isinstance(past, t.Mapping) else ():
             if isinstance(entry, t.Mapping) and _is_time(entry.get("seen")) and parse(network):
@@ -61,10 +68,7 @@ class Previous:
         """Give every ban ``times``, and ``new`` if there was a report before."""
         for ban in bans:
             network = ban["network"]
-            if network in self.bans:
-                times, seen = self.bans[network], self.at
-            else:
-                times, seen = self.past.get(network, (0, ""))
+            times, seen = self.bans.get(network) or self.past.get(network, (0, ""))
             # Decided anew since it was seen last. One that was seen before and only out of sight is no new offence.
             ban["times"] = max(1, times + (1 if ban["since"] > seen else 0))
             if self.at:
@@ -74,7 +78,9 @@ class Previous:
         """What to remember: networks that are not banned any more, those seen last first."""
         here = {ban["network"] for ban in bans}
         ended = {
-            network: (times, self.at) for network, times in self.bans.items() if network not in here and parse(network)
+            network: (times, self.at)
+            for network, (times, _seen) in self.bans.items()
+            if network not in here and parse(network)
         }
         rest = {network: entry for network, entry in self.past.items() if network not in here}
         both = sorted({**rest, **ended}.items(), key=lambda item: item[0])
@@ -82,9 +88,9 @@ class Previous:
         return {network: {"times": times, "seen": seen} for network, (times, seen) in both[:REMEMBERED]}
 
     def ended(self, bans: t.Iterable[t.Mapping[str, t.Any]]) -> int:
-        """How many networks of that report are not in this one."""
+        """How many networks of that report are not in this one, of those all of whose hosts could be asked."""
         here = {ban["network"] for ban in bans}
-        return sum(1 for network in self.bans if network not in here)
+        return sum(1 for network in self.bans if network not in here and network not in self._open)
 
 
 def recent(past: t.Mapping[str, dict[str, t.Any]], *, now: float) -> dict[str, dict[str, t.Any]]:

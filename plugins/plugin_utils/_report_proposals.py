@@ -14,6 +14,7 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._report_networks im
     RESERVED,
     Key,
     Networks,
+    networks_of,
     text_of,
     widened,
 )
@@ -22,6 +23,8 @@ from ansible_collections.stockade.fleet.plugins.plugin_utils._report_text import
 MOST = 200
 # Addresses of one of these are taken to be one party's.
 _COMMON = {4: 24, 6: 64}
+# But not here: a /64 of NAT64 (RFC 6052, RFC 8215) is all of IPv4, one of Teredo every client of a server.
+_SHARED = networks_of(("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32"))
 
 Row = t.Tuple[Key, t.Mapping[str, t.Any]]
 
@@ -31,7 +34,7 @@ def propose(rows: t.Sequence[Row], *, min_hosts: int, min_addresses: int, spared
 
     A /24 or /64 does in which at least ``min_addresses`` narrower networks are banned, and an address that at least
     ``min_hosts`` hosts have banned; 0 turns that off. Never one that has an address in common with ``spared`` or with
-    private and reserved ranges, and none that is permanently banned already.
+    private and reserved ranges, no /64 of many parties, and none that is permanently banned already.
     """
     permanent = Networks(key for key, ban in rows if ban["until"] == PERMANENT)
     found: list[tuple[Key, int, int]] = []
@@ -55,6 +58,8 @@ def propose(rows: t.Sequence[Row], *, min_hosts: int, min_addresses: int, spared
 
 def _may(key: Key, spared: Networks, permanent: Networks) -> bool:
     if RESERVED.touches(key) or spared.touches(key):
+        return False
+    if key[2] <= _COMMON[key[0]] and _SHARED.touches(key):
         return False
     return not permanent.has(key) and permanent.covering(key) is None
 

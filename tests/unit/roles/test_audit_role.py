@@ -1,122 +1,23 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook audit.yml as ansible-playbook runs it: what it says, what it writes, and its exit status.
-
-The collection is the real one, but for two modules: what hosts answer stands in the inventory.
-"""
+"""The playbook audit.yml as ansible-playbook runs it: what it says, what it writes, and its exit status."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).resolve().parents[3]
-ROLE = ROOT / "roles" / "report"
-# Answers with the host's variable of its name; a host without one is not reached.
-CANNED = """
-from __future__ import annotations
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
-
-
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-
-    def run(self, tmp=None, task_vars=None):
-        open(task_vars["asked"], "a").write("{name}\\n")
-        if "{name}" not in task_vars:
-            raise AnsibleConnectionFailure("no route to host")
-        return dict(self._templar.template(task_vars["{name}"]), changed=False)
-"""
-HEALTHY: dict[str, Any] = {
-    "schema": 1,
-    "bans": "[]",
-    "whitelist": "[]",
-    "truncated": False,
-    "summary": {"bans": 0, "by_source": {}, "complete": True},
-    "warden": {"installed": True, "available": True, "reason": "", "status": {"state": "enforcing"}},
-    "fail2ban": {"available": True, "reason": "", "version": "1.1.0"},
-    "jails": [{"name": "sshd", "logpaths": ["/var/log/auth.log"], "journalmatches": []}],
-    "services": [{"name": "fail2ban.service", "active": "active", "enabled": "enabled", "failed": False}],
-    "watcher": {"available": True, "reason": "", "status": {"state": "watching", "problems": [], "rules": []}},
-}
-NO_AGENT = {"installed": False, "available": False, "reason": "no warden on this host", "status": {}}
-
-
-def answers(**more: Any) -> dict[str, Any]:
-    """Variables of a host that answers so."""
-    findings = [{"id": "no-banner", "severity": "info", "title": "no banner", "evidence": "Banner none"}]
-    facts = {**HEALTHY, **more}
-    return {"ban_facts": {"ansible_facts": {"stockade": facts}}, "ssh_info": {"ssh": {"findings": findings}}}
-
-
-class Controller:
-    """A directory in which somebody works, with an inventory and a collection."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.asked = place / "asked"
-        (place / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
-        collection = place / "collections" / "ansible_collections" / "stockade" / "fleet"
-        (collection / "plugins" / "action").mkdir(parents=True)
-        for entry in ("galaxy.yml", "meta", "roles", "playbooks"):
-            (collection / entry).symlink_to(ROOT / entry)
-        for entry in ("doc_fragments", "filter", "lookup", "module_utils", "modules", "plugin_utils"):
-            (collection / "plugins" / entry).symlink_to(ROOT / "plugins" / entry)
-        for name in ("ban_facts", "ssh_info"):
-            code = CANNED.replace("{name}", name)
-            (collection / "plugins" / "action" / f"{name}.py").write_text(code, encoding="utf-8")
-
-    def inventory(self, **hosts: dict[str, Any]) -> None:
-        always = {"asked": str(self.asked), "ansible_connection": "local", "ansible_become": False}
-        everything = {"all": {"vars": always, "hosts": hosts, "children": {"web": {"hosts": {"web1": None}}}}}
-        (self.place / "inventory.yml").write_text(yaml.safe_dump(everything), encoding="utf-8")
-
-    def audit(self, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ansible.cli.playbook", "-i", "inventory.yml", "-e", json.dumps(variables)]
-        known = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        settings = {
-            "ANSIBLE_COLLECTIONS_PATH": str(self.place / "collections"),
-            "ANSIBLE_CONFIG": str(self.place / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_HOME": str(self.place / "home"),
-            "COLUMNS": "200",
-        }
-        self.asked.unlink(missing_ok=True)
-        return subprocess.run(
-            [*command, *options, "stockade.fleet.audit"],
-            cwd=self.place,
-            env={**known, **settings},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def result(self) -> Any:
-        return json.loads((self.place / "report" / "audit.json").read_text(encoding="utf-8"))
-
-    def history(self) -> list[Path]:
-        return sorted((self.place / "report" / "audit-history").glob("*"))
+from controllerlab import HEALTHY, NO_AGENT, ROLE, Controller, answers, words
 
 
 @pytest.fixture
 def controller(tmp_path: Path) -> Controller:
     return Controller(tmp_path)
-
-
-def words(done: subprocess.CompletedProcess[str]) -> str:
-    """All it said, without line breaks of its own making."""
-    return " ".join((done.stdout + done.stderr).split())
 
 
 def test_wrong_rule_and_waiver_end_the_run_before_any_host_is_asked(controller: Controller) -> None:
@@ -256,6 +157,89 @@ def test_text_of_hosts_is_never_a_template(controller: Controller) -> None:
     (host,) = controller.result()["hosts"]
     assert host["findings"][0]["evidence"] == evil
     assert not (controller.place / "ran").exists()
+
+
+def test_last_audit_is_the_last_one_also_after_the_clock_went_back(controller: Controller) -> None:
+    controller.inventory(web1=answers())
+    history = controller.place / "report" / "audit-history"
+    history.mkdir(parents=True)
+    future = history / "audit-2999-01-01T000000Z.json"
+    future.touch()
+    (history / "audit-of-my-own.json").write_text("mine", encoding="utf-8")
+    assert controller.audit().returncode == 0
+    assert [one["id"] for one in controller.result()["fleet"]] == ["audit.no-history"]  # empty is not readable
+    first = controller.result()
+    assert json.loads(future.read_text("utf-8")) == first
+    assert controller.audit().returncode == 0
+    assert controller.result()["drift"] == {"since": first["generated_at"], "new": 0, "gone": 0, "unchanged": 1}
+    assert [path.name for path in controller.history()] == [future.name, "audit-of-my-own.json"]
+
+
+def test_variable_that_cannot_be_rendered_is_no_end_of_the_audit(controller: Controller) -> None:
+    unknown = "{{ only_known_in_its_play }}"
+    files = [{"name": unknown, "src": "scanners.txt"}]
+    controller.inventory(
+        web1={**answers(), "stockade_bans_files": files},
+        web2={**answers(), "stockade_bans_state": unknown},
+        web3={**answers(), "stockade_permanent_bans": unknown},
+    )
+    assert controller.audit().returncode == 0
+    assert [host["state"] for host in controller.result()["hosts"]] == ["audited"] * 3
+
+
+def test_audit_and_report_of_one_run_publish_each_its_own(controller: Controller) -> None:
+    """And of a report what was written now, not what an earlier one left."""
+    controller.inventory(web1=answers())
+    folder = controller.place / "report"
+    folder.mkdir()
+    (folder / "bans.csv").write_text("of yesterday", encoding="utf-8")
+    done = controller.audit(
+        playbooks=("stockade.fleet.audit", "stockade.fleet.report"),
+        stockade_report_publish="command",
+        stockade_report_publish_command=["sh", "-c", "echo $STOCKADE_REPORT_FILES >> ../published"],
+        stockade_report_formats=["html", "markdown"],
+        stockade_report_url="https://reports.example.com/",
+    )
+    assert done.returncode == 0, done.stdout
+    published = (controller.place / "published").read_text("utf-8").splitlines()
+    assert published == ["audit.html audit.json", "index.html bans.md"]
+    said = words(done)
+    assert said.index("reports.example.com/audit.html") < said.index("reports.example.com/index.html")
+
+
+def test_host_whose_name_is_its_address_is_never_proposed(controller: Controller) -> None:
+    rows = [
+        {"network": network, "source": "operator", "reason": "", "banned_at": 1, "expires_at": 4_000_000_000}
+        for network in ("203.0.113.7", "203.0.113.8", "203.0.113.9")
+    ]
+    host = answers(bans=json.dumps(rows))
+    hosts = {"web1": {**host, "ansible_host": "203.0.113.8"}, "web2": host, "203.0.113.7": host}
+    controller.inventory(**hosts)
+    assert controller.audit(playbooks=("stockade.fleet.report",)).returncode == 0
+    proposals = yaml.safe_load((controller.place / "report" / "proposals.yml").read_text("utf-8"))
+    assert [one["network"] for one in proposals["stockade_permanent_bans"]] == ["203.0.113.9"]
+
+
+def test_host_that_was_taken_over_sets_nothing_on_the_controller(controller: Controller) -> None:
+    (controller.place / "ansible.cfg").write_text("[defaults]\nshow_custom_stats = true\n", encoding="utf-8")
+    controller.take_over()
+    controller.inventory(web1={"ansible_python_interpreter": sys.executable})
+    settings: dict[str, Any] = {"stockade_audit_fail_on": "none"}
+    done = controller.audit(playbooks=("stockade.fleet.report", "stockade.fleet.audit"), **settings)
+    assert done.returncode == 0, done.stdout
+    assert controller.result()["waived"] == 0
+    assert not (controller.place / "report" / "owned").exists()
+    assert "stockade_report:" in done.stdout
+    assert "forged" not in done.stdout
+
+
+def test_audit_and_report_ask_for_the_same_time() -> None:
+    """Both pages have the same charts."""
+    spans = []
+    for name in ("audit", "report"):
+        tasks = yaml.safe_load((ROLE / "tasks" / f"{name}.yml").read_text("utf-8"))
+        spans += [task["stockade.fleet.ban_facts"].get("since") for task in tasks if "stockade.fleet.ban_facts" in task]
+    assert spans == ["30d", "30d"]
 
 
 def test_every_option_is_the_same_in_defaults_and_specs() -> None:

@@ -48,7 +48,7 @@ def test_defaults_are_the_same_everywhere() -> None:
 
 def test_the_readme_names_every_format_and_its_file() -> None:
     task = next(task for task in load("tasks/report.yml") if task["name"] == "Write the report")
-    names = task["vars"]["__stockade_report_names"]
+    names = load("vars/main.yml")["__stockade_report_names"]
     assert list(names) == OPTIONS["stockade_report_formats"]["choices"]
     assert {f"__stockade_report_{name}" for name in names} <= set(task["vars"])
     assert dict(re.findall(r"^\| `((?!stockade)\w+)` \| `([\w.]+)` \| ", README, re.MULTILINE)) == names

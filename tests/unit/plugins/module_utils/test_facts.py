@@ -224,6 +224,17 @@ def test_more_bans_than_are_counted_say_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert (facts["summary"]["bans"], facts["summary"]["networks"], facts["summary"]["complete"]) == (10, 4, False)
 
 
+def test_limit_beyond_what_the_warden_gives_is_no_error() -> None:
+    class Strict(Warden):
+        def call(self, op: str, **fields: Any) -> dict[str, Any]:
+            if fields.get("limit", 0) > 200_000:  # stockade.warden.requests.MAX_ENTRIES
+                raise WardenRefused("invalid", "limit: a number from 0 to 200000 is needed")
+            return super().call(op, **fields)
+
+    facts = gather(Strict([row("203.0.113.9")]), Fail2ban(), limit=1_000_000)
+    assert facts["warden"]["available"] and facts["summary"]["bans"] == 1
+
+
 def test_summary_tells_permanent_timed_and_soon() -> None:
     rows = [row("203.0.113.1"), row("203.0.113.2", until=NOW + 3600), row("203.0.113.3", until=NOW + 3601, at=5)]
     summary = summarise(rows, total=3, now=NOW)
@@ -244,6 +255,30 @@ def test_time_of_a_ban_is_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ban is not None
     assert ban["banned_at"] == 1_795_140_809  # 02:13:29 UTC
     assert ban["expires_at"] == ban["banned_at"] + 600
+
+
+@pytest.mark.parametrize(
+    ("until", "seconds", "banned_at"),
+    [
+        ("2026-10-26 01:30:00", 86400, 1_792_888_200),  # 00:30 UTC, before the clock went back
+        ("2026-10-26 02:30:00", 86400, 1_792_891_800),  # 01:30 UTC, the same hour again
+        ("2026-10-25 02:30:00", 3600, 1_792_888_200),
+        ("2026-10-25 03:30:00", 3600, 1_792_891_800),
+    ],
+)
+def test_ban_in_the_hour_that_the_clock_runs_through_twice(
+    until: str, seconds: int, banned_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        line = f"198.51.100.7 \t2026-10-25 02:30:00 + {seconds} = {until}"
+        ban = _facts_jails.parse(line, jail="sshd", host="gate")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert ban is not None
+    assert (ban["banned_at"], ban["expires_at"]) == (banned_at, banned_at + seconds)
 
 
 @pytest.mark.parametrize(

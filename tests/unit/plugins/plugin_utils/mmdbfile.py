@@ -22,8 +22,8 @@ class _Longest(int):
     """A number of 64 bits."""
 
 
-def write_mmdb(path: Path, records: Mapping[str, Any]) -> None:
-    """The database that maps these networks to these records; IPv4 lies in ::/96, as usual."""
+def write_mmdb(path: Path, records: Mapping[str, Any], *, version: int = 6) -> None:
+    """The database that maps these networks to these records; in one of IPv6, IPv4 lies in ::/96, as usual."""
     data, offsets = b"", {}
     for text, record in records.items():
         offsets[text] = len(data)
@@ -31,8 +31,9 @@ def write_mmdb(path: Path, records: Mapping[str, Any]) -> None:
     nodes: list[list[Any]] = [[None, None]]
     for text in records:
         network = ipaddress.ip_network(text)
-        length = network.prefixlen if network.version == 6 else 96 + network.prefixlen
-        bits = f"{int(network.network_address):0128b}"[:length]
+        size = {4: 32, 6: 128}[version]
+        length = size - network.max_prefixlen + network.prefixlen
+        bits = f"{int(network.network_address):0{size}b}"[:length]
         place = 0
         for bit in bits[:-1]:
             if nodes[place][int(bit)] is None:
@@ -44,7 +45,7 @@ def write_mmdb(path: Path, records: Mapping[str, Any]) -> None:
     about = {
         "node_count": _Long(len(nodes)),
         "record_size": 32,
-        "ip_version": 6,
+        "ip_version": version,
         "database_type": "Country",
         "languages": [],
         "binary_format_major_version": 2,

@@ -103,3 +103,14 @@ def test_history_of_odd_shape_is_read_as_far_as_it_goes() -> None:
     hosts = [5, {"name": "a", "findings": [7, {"id": "x.y", "evidence": "x"}, {"id": None}], "waived": "none"}]
     odd = {"schema": 1, "generated_at": "2026-11-19T00:00:00Z", "hosts": hosts, "carried": [{"name": ["b"]}, None]}
     assert changes(run(odd, a=has("x", "y"))) == {"x": "unchanged", "y": "new", "": "gone"}
+
+
+def test_what_is_known_of_a_host_does_not_grow_with_each_audit() -> None:
+    """A host whose sshd is never audited: every audit finds the same, and knows it from the one before."""
+    result: Any = None
+    for day in range(4):
+        options: dict[str, Any] = {"rules": [RULE], "fail_on": "none", "now": NOW + day * DAY}
+        result = audit({"a": has("x")}, ssh={"a": {"msg": "no sshd"}}, previous=result, **options)
+    (carried,) = result["carried"]
+    assert [one["evidence"] for one in carried["findings"]] == ["x"]
+    assert sums(result) == (0, 0, 2)

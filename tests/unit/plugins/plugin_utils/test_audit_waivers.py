@@ -61,12 +61,17 @@ def test_waived_finding_is_listed_and_does_not_count() -> None:
         ("a*", []),
         ("WEB1", []),
         ("web", []),
+        ([], []),  # as of a group without hosts
     ],
 )
 def test_waiver_names_hosts_and_groups(hosts: Any, hit: list[str]) -> None:
     result = waived({**WAIVER, "hosts": hosts}, groups=["front"])
     assert names(result, "waived") == hit
     assert result["passed"] is (len(hit) == 2)
+
+
+def test_waiver_for_nobody_says_so() -> None:
+    assert fleet(waived({**WAIVER, "hosts": []})) == [("info", "audit.waiver-unused", "x.y on no host: known")]
 
 
 def test_waiver_is_for_its_rule_only() -> None:
@@ -109,6 +114,18 @@ def test_waiver_of_a_host_that_was_not_reached_is_not_called_useless() -> None:
     assert fleet(waived(waiver, lost=None)) == []
 
 
+@pytest.mark.parametrize("hosts", ["db2", "dbs"])
+def test_waiver_of_a_host_that_was_not_asked_is_not_called_useless(hosts: str) -> None:
+    """As with --limit: what is about it may fit in the next audit."""
+    waiver = {**WAIVER, "hosts": hosts}
+    variables: dict[str, Any] = {"web1": {}, "db2": {"group_names": ["dbs"]}}
+    options: dict[str, Any] = {"ssh": None, "rules": [RULE], "fail_on": "none", "now": NOW, "waivers": [waiver]}
+    facts = healthy(services=[service("a")])
+    assert fleet(audit({"web1": facts}, hosts=variables, **options)) == []
+    unused = [("info", "audit.waiver-unused", "x.y on %s: known" % hosts)]
+    assert fleet(audit({"web1": facts}, hosts={"web1": {}}, **options)) == unused
+
+
 def test_host_that_is_away_for_a_reason_can_be_waived() -> None:
     result = waived(WAIVER, {**WAIVER, "rule": "audit.no-facts", "hosts": "lost"}, lost=None)
     assert result["passed"] and names(result, "waived") == ["db1", "lost", "web1"]
@@ -129,6 +146,9 @@ def test_finding_of_ssh_info_can_be_waived() -> None:
         ({"rule": None}, "waiver 1: rule is missing"),
         ({"host": "web1"}, "waiver 1 (x.y): unknown key host; a waiver has rule, hosts, reason, expires"),
         ({"hosts": 5}, "waiver 1 (x.y): hosts is neither a pattern nor a list of them"),
+        ({"hosts": ""}, "waiver 1 (x.y): hosts is neither a pattern nor a list of them"),
+        ({"hosts": None}, "waiver 1 (x.y): hosts is neither a pattern nor a list of them"),
+        ({"hosts": ["web1", ""]}, "waiver 1 (x.y): hosts is neither a pattern nor a list of them"),
         ({"expires": "soon"}, "waiver 1 (x.y): expires 'soon' is not a day or a time in UTC"),
         ({"expires": "2027-02-30"}, "waiver 1 (x.y): expires '2027-02-30': there is no such day or time"),
         ({"expires": 5}, "waiver 1 (x.y): expires is no text"),

@@ -111,6 +111,9 @@ def test_file_that_is_no_database(tmp_path: Path, content: bytes | None) -> None
 
 def test_damage_that_shows_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
+        def metadata(self) -> Any:
+            return types.SimpleNamespace(ip_version=6)
+
         def get(self, _text: str) -> Any:
             raise ValueError("bad data")
 
@@ -121,3 +124,15 @@ def test_damage_that_shows_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> N
     countries = Countries("/country.mmdb")
     assert country(countries, "203.0.113.9") == "??"
     assert "damaged" in countries.note
+
+
+def test_database_of_ipv4_alone_is_not_called_damaged(tmp_path: Path) -> None:
+    pytest.importorskip("maxminddb", reason="the library that reads databases of countries is not installed")
+    path = tmp_path / "country-ipv4.mmdb"
+    write_mmdb(path, {"203.0.113.0/24": {"country_code": "DE"}}, version=4)
+    countries = Countries(str(path))
+    assert country(countries, "203.0.113.9") == "DE" and countries.note == ""
+    assert country(countries, "2001:db8::1") == "??"
+    assert countries.note == "countries of IPv6 addresses are unknown: the database is of IPv4 only"
+    assert country(countries, "203.0.113.9") == "DE"
+    countries.close()

@@ -70,7 +70,9 @@ def test_who_came_back_to_one_host() -> None:
         remembers([1, 2]),
         remembers({"x": 1, "-5": 1, "1e3": 1, str(1 << 60): 1, "²": 1}),
         remembers({str(HOUR): "many", str(HOUR - 3600): -3, str(HOUR - 7200): None}),
+        remembers({"1" * 5000: 1}),
         remembers({}, [1, {"network": 7}, {"network": "nonsense", "bans": 3}, {"bans": 3}]),
+        remembers({str(HOUR): 10**400}, [{"network": "203.0.113.9", "bans": 10**400}]),
     ],
 )
 def test_nonsense_of_a_host_is_passed_over(history: Any) -> None:

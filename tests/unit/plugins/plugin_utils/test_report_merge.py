@@ -147,6 +147,8 @@ def test_registered_result_is_as_good_as_facts() -> None:
     ("warden", "fail2ban", "state"),
     [
         ({"available": True, "status": {"state": "released"}}, {}, "released"),
+        ({"available": True, "status": {"state": "unreachable"}}, {}, "degraded"),
+        ({"available": True, "status": {"state": "fail2ban only"}}, {}, "degraded"),
         ({"available": True, "status": {"state": "degraded", "problems": ["no nft"]}}, {}, "degraded"),
         ({"available": True, "status": {}}, {}, "degraded"),
         ({"installed": True, "available": False, "reason": "silent"}, {"available": True}, "degraded"),
@@ -201,6 +203,7 @@ def test_bans_that_are_no_list(bans: Any) -> None:
     [
         {"warden": []},
         {"warden": {"available": True, "status": {"problems": 5, "state": ["x"]}}},
+        {"summary": {"bans": 10**400, "by_source": {"operator": -(10**400)}}},
         {"summary": {"bans": "many", "by_source": []}},
         {"summary": {"bans": float("inf")}, "bans_total": float("nan")},
         {"jails": {"a": 1}, "services": "none"},
@@ -317,3 +320,10 @@ def test_a_broken_database_of_fail2ban_is_a_problem_of_its_host() -> None:
     fail2ban = {"available": True, "reason": "", "database_problem": "file is not a database"}
     host = merge({"a": facts(fail2ban=fail2ban)}, now=NOW)["hosts"][0]
     assert host["problems"] == ["fail2ban's database cannot be read: file is not a database"]
+
+
+def test_packets_that_no_kernel_has_counted_are_none() -> None:
+    """The sum of two numbers of 4,300 digits is one that Python does not write."""
+    row = ban("203.0.113.9", packets=int("9" * 4300))
+    report = merge({"web1": facts(row), "web2": facts(row), "web3": facts({**row, "packets": 7})}, now=NOW)
+    assert report["bans"][0]["packets"] == 7

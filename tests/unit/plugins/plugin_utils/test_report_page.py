@@ -132,6 +132,13 @@ def test_empty_fleet_is_a_page() -> None:
     assert "No hosts were asked." in texts
 
 
+def test_bans_that_are_over_are_in_the_charts_though_none_is_in_force() -> None:
+    history = {"available": True, "by_hour": json.dumps({str(NOW - 7200): 5}), "repeated": "[]"}
+    text = page(merge({"web1": {"schema": 1, "bans": "[]", "history": history}}, now=NOW))
+    assert "No bans are in force." in text
+    assert "5 in all, most at" in text
+
+
 def test_unreachable_host_is_on_the_page() -> None:
     text = page(merge({"lost": {"unreachable": True, "msg": "no route"}}, now=NOW))
     assert re.search(r'lost</th>\s*<td class="state bad">unreachable</td>', text)
@@ -223,7 +230,8 @@ def _luminance(colour: str) -> float:
 
 
 def test_what_is_new_repeated_and_covered_is_marked() -> None:
-    before = merge({"web1": report_facts(1)}, now=NOW - 60)
+    earlier = json.dumps([{**json.loads(report_facts(1)["bans"])[0], "banned_at": NOW - 90}])
+    before = merge({"web1": {**report_facts(1), "bans": earlier}}, now=NOW - 60)
     rows = [
         {"network": network, "source": "operator", "reason": "", "banned_at": NOW, "expires_at": None}
         for network in ("203.0.113.1", "203.0.113.0/24")

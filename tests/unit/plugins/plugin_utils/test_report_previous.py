@@ -64,10 +64,19 @@ def test_banned_anew_between_two_reports() -> None:
     assert marks(report(("203.0.113.1", NOW + 60), now=NOW + HOUR, previous=first)) == {"203.0.113.1": (False, 2)}
 
 
+def test_ban_of_a_host_whose_clock_is_ahead_is_no_second_one() -> None:
+    first = report(("203.0.113.1", NOW + 240), now=NOW)
+    second = report(("203.0.113.1", NOW + 240), now=NOW + HOUR, previous=first)
+    assert marks(second) == {"203.0.113.1": (False, 1)}
+    assert marks(report(("203.0.113.1", NOW + 300), now=NOW + HOUR, previous=first)) == {"203.0.113.1": (False, 2)}
+
+
 def test_ban_that_was_out_of_sight_is_no_second_one() -> None:
     """Its host was unreachable for one report."""
     first = report(("203.0.113.1", NOW), now=NOW)
     lost = merge({"web1": None}, now=NOW + HOUR, previous=first)
+    assert lost["summary"]["since_last"] == {"at": "2026-11-20T11:13:29Z", "new": 0, "gone": 0}  # nobody knows
+    assert merge({}, now=NOW + HOUR, previous=first)["summary"]["since_last"]["gone"] == 0  # as with --limit
     back = report(("203.0.113.1", NOW), now=NOW + 2 * HOUR, previous=lost)
     assert marks(back) == {"203.0.113.1": (True, 1)}
 
@@ -107,6 +116,7 @@ def test_previous_that_is_of_no_use_is_named(previous: Any, note: str) -> None:
         {"bans": [None, {}, {"network": 5}, {"network": "203.0.113.1", "times": "many"}]},
         {"bans": [{"network": "203.0.113.1", "times": 10**30}]},
         {"bans": [{"network": "203.0.113.1", "times": True}]},
+        {"bans": [{"network": "203.0.113.1", "hosts": [{}, None]}]},
         {"bans": [{"network": "203.0.113.1"}], "past": ["x"]},
         {"bans": [{"network": "203.0.113.1"}], "past": {"<script>": {"times": 1, "seen": "2026-11-20T11:13:29Z"}}},
         {"bans": [{"network": "203.0.113.1"}], "past": {"203.0.113.9": {"times": 1, "seen": "<b>"}}},

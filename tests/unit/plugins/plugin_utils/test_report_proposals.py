@@ -98,6 +98,17 @@ def test_private_and_reserved_networks_are_never_proposed(pattern: str) -> None:
     assert proposed({name: facts(*[pattern % number for number in range(1, 10)]) for name in "abc"}) == []
 
 
+@pytest.mark.parametrize(
+    ("pattern", "network"),
+    [("64:ff9b::203.0.113.%d", "64:ff9b::/64"), ("64:ff9b:1:2::%d", "64:ff9b:1:2::/64"), ("2001::%d", "2001::/64")],
+)
+def test_network_that_many_parties_share_is_never_proposed(pattern: str, network: str) -> None:
+    """A /64 of NAT64 is all of IPv4. An address in it is one party's, though."""
+    texts = [pattern % number for number in range(1, 10)]
+    assert proposed({"a": facts(*texts)}) == []
+    assert len(proposed({name: facts(*texts, network) for name in "abc"})) == len(texts)
+
+
 def test_what_is_permanent_already_is_not_proposed() -> None:
     texts = [f"203.0.113.{number}" for number in range(1, 10)]
     hosts = {name: facts(*texts) for name in "abc"}
