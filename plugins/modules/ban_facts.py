@@ -239,10 +239,25 @@ ansible_facts:
         services:
           description:
             - State of the agent's units, and of those of fail2ban, nftables and SSH that the host has, with C(name),
-              C(load), C(active), C(sub), C(enabled), C(failed), C(restarts). Empty without systemd.
+              C(load), C(active), C(sub), C(enabled), C(failed), C(restarts), and C(drop_ins), the files by which
+              somebody else than the collection changed the unit. Empty without systemd.
           type: list
           elements: dict
           returned: always
+        files:
+          description:
+            - What is wrong with files, at most 1,000 rows with C(path), C(kind) and C(problem).
+            - V(writable) is what others than root can write though root runs or obeys it, the agent, C(/etc/stockade),
+              C(/etc/fail2ban), sshd's configuration, and units of these in C(/etc/systemd/system).
+            - V(readable) is what others can read though it is a secret, the agent's credentials and registry, and host
+              keys. V(changed) is a file of the agent's program that is not what was installed.
+          type: list
+          elements: dict
+          returned: always
+          sample:
+            - path: /etc/fail2ban/jail.local
+              kind: writable
+              problem: can be written by others than root (bob:bob, mode 0644)
         watcher:
           description: What the watcher says about itself.
           type: dict

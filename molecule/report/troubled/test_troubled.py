@@ -1,7 +1,7 @@
 # Copyright (c) 2026, stockade.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Something broke on two hosts since the last audit: it is told, it is told as new, and as gone when it is repaired."""
+"""Something broke since the last audit: it is told, it is told as new, and as gone when it is repaired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ import pytest
 from reporthosts import PLACE, Run, play
 
 DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
+PROGRAM = "/usr/local/lib/stockade/current/stockade/client.py"
+DROP_INS = "/etc/systemd/system/stockade-watcher.service.d"
 BREAK = {
+    # Somebody who was in a hurry.
+    "web1": f"chmod o+w /etc/fail2ban/jail.d; chmod 0755 /var/lib/stockade; echo '# by hand' >>{PROGRAM}; "
+    f"mkdir {DROP_INS}; printf '[Service]\\nNoNewPrivileges=no\\n' >{DROP_INS}/override.conf; systemctl daemon-reload",
     # The watcher asks the warden now and then, by its socket, which would start it.
     "gate": "systemctl stop stockade-watcher.service; systemctl stop stockade-warden.service",
     # In the middle, as a disk does it; fail2ban does not start over it.
@@ -24,6 +29,8 @@ BREAK = {
     "for n in $(seq 100); do systemctl -q is-failed fail2ban && exit 0; sleep 0.1; done; exit 1",
 }
 REPAIR = {
+    "web1": f"chmod o-w /etc/fail2ban/jail.d; chmod 0700 /var/lib/stockade; sed -i '/^# by hand$/d' {PROGRAM}; "
+    f"rm -r {DROP_INS}; systemctl daemon-reload",
     "gate": "systemctl start stockade-warden.service stockade-watcher.service",
     "web2": f"systemctl stop fail2ban; cp -a /root/kept.sqlite3 {DATABASE}; rm /root/kept.sqlite3; "
     "systemctl reset-failed fail2ban; systemctl start fail2ban; "
@@ -31,6 +38,9 @@ REPAIR = {
 }
 # Findings that were not there before, and what they have to say.
 NEW = {
+    ("web1", "files.writable"): "/etc/fail2ban/jail.d: can be written by others than root (root:root, mode 0757)",
+    ("web1", "files.readable"): "/var/lib/stockade: can be read by others (stockade-warden:stockade-warden, mode 0755)",
+    ("web1", "files.changed"): "/stockade/client.py",
     ("gate", "watcher.down"): "stockade-watcher.service is inactive",
     ("gate", "agent.silent"): "the warden does not run: stockade-warden.service is inactive",
     ("web2", "fail2ban.database"): f"{DATABASE}: ",
@@ -111,6 +121,11 @@ def test_what_broke_is_new(trouble: Trouble, name: str, rule: str) -> None:
     place = trouble.audit.text.index(f"        {name}: ")
     line = next(line for line in trouble.audit.text[place:].splitlines() if f"  {rule}  " in line)
     assert line.split()[0] == "HIGH" and line.endswith(" (new)")
+
+
+def test_a_unit_that_somebody_changed_is_told_as_well(trouble: Trouble) -> None:
+    [host] = [host for host in trouble.found["hosts"] if host["name"] == "web1"]
+    assert ("low", f"{DROP_INS}/override.conf") in [(one["severity"], one["evidence"]) for one in host["findings"]]
 
 
 def test_what_did_not_break_is_not_new(trouble: Trouble) -> None:

@@ -57,6 +57,7 @@ def test_a_damaged_version_is_noticed(base: Path, damage: str) -> None:
     victim = base / package.name / "stockade" / "client.py"
     victim.write_text("") if damage == "change" else victim.unlink()
     assert not tree.is_intact(package.name)
+    assert tree.damaged(package.name) == [str(victim)]
 
 
 @pytest.mark.parametrize(

@@ -331,6 +331,16 @@ def test_failed_service_and_its_restarts() -> None:
     assert unit["restarts"] == 5
 
 
+def test_drop_ins_that_are_not_ours_are_named() -> None:
+    at = "/etc/systemd/system/ssh.socket.d/"
+    (unit,) = parse(f"Id=ssh.socket\nLoadState=loaded\nDropInPaths={at}zz-stockade.conf {at}override.conf\n")
+    assert unit["drop_ins"] == [f"{at}override.conf"]
+    (unit,) = parse(
+        "Id=stockade-warden.service\nDropInPaths=/etc/systemd/system/stockade-warden.service.d/stockade.conf\n"
+    )
+    assert unit["drop_ins"] == []
+
+
 def test_systemd_is_asked_once_and_by_argument_list() -> None:
     asked: list[list[str]] = []
 

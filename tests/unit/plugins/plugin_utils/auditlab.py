@@ -19,7 +19,15 @@ RULE = {"id": "x.y", "severity": "low", "title": "t", "query": "services[].name"
 
 
 def service(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "load": "loaded", "active": "active", "enabled": "enabled", "failed": False, **more}
+    return {
+        "name": name,
+        "load": "loaded",
+        "active": "active",
+        "enabled": "enabled",
+        "failed": False,
+        "drop_ins": [],
+        **more,
+    }
 
 
 def warden(**more: Any) -> dict[str, Any]:
@@ -58,6 +66,7 @@ def healthy(**more: Any) -> dict[str, Any]:
         "fail2ban": {"available": True, "reason": "", "version": "1.1.0", "database": "/f2b", "database_problem": ""},
         "jails": [{"name": "sshd", "logpaths": [], "journalmatches": ["_SYSTEMD_UNIT=ssh.service"]}],
         "services": [service(name) for name in units],
+        "files": [],
         "watcher": watcher(),
         **more,
     }

@@ -98,6 +98,23 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
     (units("nftables.service", active="inactive"), [("medium", "service.stopped", "nftables.service")]),
     (units("ssh.service", active="inactive"), []),
     (
+        units("stockade-watcher.service", drop_ins=["/etc/systemd/system/stockade-watcher.service.d/override.conf"]),
+        [("low", "service.changed", "/etc/systemd/system/stockade-watcher.service.d/override.conf")],
+    ),
+    (units("fail2ban.service", drop_ins=["/etc/systemd/system/fail2ban.service.d/override.conf"]), []),
+    (
+        {"files": [{"path": "/etc/fail2ban/jail.local", "kind": "writable", "problem": "bob's"}]},
+        [("high", "files.writable", "/etc/fail2ban/jail.local: bob's")],
+    ),
+    (
+        {"files": [{"path": "/var/lib/stockade", "kind": "readable", "problem": "mode 0755"}]},
+        [("high", "files.readable", "/var/lib/stockade: mode 0755")],
+    ),
+    (
+        {"files": [{"path": path, "kind": "changed", "problem": "is not what was installed"} for path in ("/a", "/b")]},
+        [("high", "files.changed", "/a"), ("high", "files.changed", "/b")],
+    ),
+    (
         units("fail2ban.service", enabled="disabled"),
         [("medium", "fail2ban.not-enabled", "fail2ban.service is disabled")],
     ),
