@@ -249,6 +249,20 @@ def test_a20_ah20_countries_come_from_a_file_or_are_unknown(
     assert shown == ["192.168.7.7 (??)", "198.51.100.7 (??)", "203.0.113.9 (DE)"]
 
 
+def test_a_database_of_ipv4_only_is_not_called_damaged(host: ReportingHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("maxminddb")
+    monkeypatch.syspath_prepend(str(ROOT / "tests/unit/plugins/plugin_utils"))
+    from mmdbfile import write_mmdb
+
+    database = host.path / "country.mmdb"
+    write_mmdb(database, {"203.0.113.0/24": {"country": {"iso_code": "DE"}}}, version=4)
+    host.config.write_text(f'country_database = "{database}"\n')
+    host.console.ban("203.0.113.9", "2001:db8::9")
+    done = host.report("security")
+    assert {line.split(" [")[0] for line in done.lines[1:]} == {"2001:db8::9 (??)", "203.0.113.9 (DE)"}
+    assert "the database is of IPv4 only" in done.err and "damaged" not in done.err
+
+
 def test_ah20_without_library_or_file_a_country_is_unknown_and_nothing_fails(
     host: ReportingHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

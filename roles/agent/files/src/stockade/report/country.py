@@ -25,10 +25,12 @@ class Countries:
     def __init__(self, path: str = "") -> None:
         self.problem = ""
         self._reader: Any = None
+        self._of_ipv6 = False
         if not path:
             return
         try:
             self._reader = importlib.import_module("maxminddb").open_database(path)
+            self._of_ipv6 = self._reader.metadata().ip_version == 6
         except ImportError:
             self.problem = "countries are unknown: python3-maxminddb is not installed"
         except Exception as error:  # of the library's own kinds too, which cannot be named without it
@@ -37,6 +39,9 @@ class Countries:
     def of(self, network: Network) -> str:
         """The country of the network's first address; `??` if it is not known, or the address is nobody's."""
         if self._reader is None or _NOBODYS.around(network):
+            return UNKNOWN
+        if network.version == 6 and not self._of_ipv6:
+            self.problem = "countries of IPv6 addresses are unknown: the database is of IPv4 only"
             return UNKNOWN
         try:
             return _code(self._reader.get(network.address))
