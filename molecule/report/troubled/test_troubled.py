@@ -39,7 +39,7 @@ REPAIR = {
 # Findings that were not there before, and what they have to say.
 NEW = {
     ("web1", "files.writable"): "/etc/fail2ban/jail.d: can be written by others than root (root:root, mode 0757)",
-    ("web1", "files.readable"): "/var/lib/stockade: can be read by others (stockade-warden:stockade-warden, mode 0755)",
+    ("web1", "files.readable"): "/var/lib/stockade: can be read by others (stockade-warden:stockade, mode 0755)",
     ("web1", "files.changed"): "/stockade/client.py",
     ("gate", "watcher.down"): "stockade-watcher.service is inactive",
     ("gate", "agent.silent"): "the warden does not run: stockade-warden.service is inactive",
