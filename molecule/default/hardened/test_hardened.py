@@ -66,7 +66,7 @@ def test_a_flood_is_stopped_and_a_visitor_is_not(operator: Any) -> None:
     assert operator.status_code("visitor", WEB1) == 200
     ban = operator.ask("web1", "bans", "--why", ATTACKER)["bans"][0]
     assert ban["source"].startswith("watcher/")
-    assert ban["expires_at"] - ban["banned_at"] == 600
+    assert 590 <= ban["expires_at"] - ban["banned_at"] <= 600  # counted from the line, however late that was read
 
 
 def test_guessed_passwords_are_stopped(operator: Any) -> None:
