@@ -11,6 +11,7 @@ import zlib
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.stockade.fleet.plugins.plugin_utils import _answer
 from ansible_collections.stockade.fleet.plugins.plugin_utils._package import build
 
 MODULE = "stockade.fleet.agent"
@@ -32,5 +33,5 @@ class ActionModule(ActionBase):
             arguments["package"] = base64.b64encode(zlib.compress(package.content, 9)).decode()
             outcome = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         outcome.get("invocation", {}).get("module_args", {}).pop("package", None)
-        result.update(outcome)
+        result.update(_answer.cleaned(outcome))
         return result

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils import _new_login
+from ansible_collections.stockade.fleet.plugins.plugin_utils import _answer, _new_login
 
 
 class ActionModule(ActionBase):
@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
 
         def work() -> dict[str, t.Any]:
-            return t.cast("dict[str, t.Any]", self._execute_module(task_vars=task_vars))
+            return _answer.cleaned(self._execute_module(task_vars=task_vars))
 
         outcome, port = _new_login.anywhere(self, work, self._task.args.get("port"))
-        return dict(result, **outcome, port=port)
+        return {**result, **outcome, "port": port}

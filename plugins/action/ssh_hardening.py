@@ -14,7 +14,7 @@ import uuid
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.stockade.fleet.plugins.plugin_utils import _new_login
+from ansible_collections.stockade.fleet.plugins.plugin_utils import _answer, _new_login
 
 MODULE = "stockade.fleet.ssh_hardening"
 CHANGE = "stockade.fleet.ssh_change"
@@ -50,9 +50,17 @@ class ActionModule(ActionBase):
         return dict(result, **self._step(arguments, None, task_vars))
 
     def _step(
-        self, arguments: dict[str, t.Any], port: int | None, task_vars: dict[str, t.Any] | None
+        self,
+        arguments: dict[str, t.Any],
+        port: int | None,
+        task_vars: dict[str, t.Any] | None,
+        *,
+        last: bool = False,
     ) -> dict[str, t.Any]:
-        """One change, proven, and the step that has to follow it. ``port`` is where to come by, if it moved."""
+        """One change, proven, and the step that has to follow it. ``port`` is where to come by, if it moved.
+
+        With ``last`` none follows: two steps move a port, and it is the host that says whether it needs another.
+        """
         arguments["run"] = run_id = uuid.uuid4().hex[:12]
         outcome, port = self._reach(arguments, port, task_vars)
         if port and not outcome.get("failed"):
@@ -60,7 +68,7 @@ class ActionModule(ActionBase):
         for key in _OWN:
             outcome.get("invocation", {}).get("module_args", {}).pop(key, None)
         traces = outcome.pop("traces", False)
-        more = outcome.pop("more", False) and outcome.get("changed") and not self._task.check_mode
+        more = outcome.pop("more", False) and outcome.get("changed") and not self._task.check_mode and not last
         if outcome.pop("armed", False) and not outcome.get("failed"):
             login = outcome.get("port") or port
             outcome.update(self._prove(run_id, outcome, login, task_vars))
@@ -84,7 +92,7 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         """The next step of a change, with what the one before it brought."""
         try:
-            following = self._step(arguments, port, task_vars)
+            following = self._step(arguments, port, task_vars, last=True)
         except AnsibleError as error:
             following = {"failed": True, "msg": " ".join(str(error).split()), "ports": outcome.get("ports")}
         if outcome.get("warnings"):  # what the first step announced has come
@@ -177,9 +185,8 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         """A module on the host, by the task's connection or another port."""
         with contextlib.nullcontext() if port is None else _new_login.new_login(self, port=port):
-            return t.cast(
-                "dict[str, t.Any]",
-                self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars),
+            return _answer.cleaned(
+                self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
             )
 
 

@@ -31,7 +31,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._warden import (
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-FORMAT = 1  # counts up when the same file comes to mean something else
+FORMAT = 2  # counts up when the same file comes to mean something else
 MANY = 1000  # entries; a task with more of them takes seconds and hundreds of megabytes on the controller
 SHOWN = 100
 RECORDED = "recorded, NOT in force"  # how the warden begins where only the firewall refused
@@ -73,6 +73,8 @@ def main_list(module: AnsibleModule, **options: t.Any) -> Declared:
 
 def from_file(params: dict[str, t.Any], name: str, src: str, options: dict[str, t.Any]) -> Declared:
     """The list of one file. Raises StockadeError if the action plugin did not read it."""
+    if not src:
+        raise StockadeError("src: names no file: is the variable behind it empty?")
     read = (params["digests"] or {}).get(src)
     if read is None:
         raise StockadeError("src %s was not read: use the module's full name, stockade.fleet.…" % src)

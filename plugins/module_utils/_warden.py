@@ -120,9 +120,15 @@ def ask(module: AnsibleModule, op: str, predicted: dict[str, t.Any], **fields: t
         return predicted
 
 
-def split_addresses(values: t.Iterable[str]) -> list[str]:
-    """Addresses out of texts in which they stand apart by commas, blanks or new lines; each once, in order."""
-    return list(dict.fromkeys(part for value in values for part in re.split(r"[,\s]+", value) if part))
+def split_addresses(values: list[str]) -> list[str]:
+    """Addresses out of texts in which they stand apart by commas, blanks or new lines; each once, in order.
+
+    Raises StockadeError for texts that name none: no texts are nobody, an empty one is a variable that was not set.
+    """
+    found = list(dict.fromkeys(part for value in values for part in re.split(r"[,\s]+", value) if part))
+    if values and not found:
+        raise StockadeError("address: names no address: is the variable behind it empty?")
+    return found
 
 
 def as_entries(values: t.Iterable[t.Any], option: str) -> list[dict[str, t.Any]]:

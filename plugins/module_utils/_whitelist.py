@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.stockade.fleet.plugins.module_utils import _inventory, _lists
+from ansible_collections.stockade.fleet.plugins.module_utils._fail2ban._networks import parse, plain
 from ansible_collections.stockade.fleet.plugins.module_utils._lists import Answer, Declared
 from ansible_collections.stockade.fleet.plugins.module_utils._result import diff
 from ansible_collections.stockade.fleet.plugins.module_utils._warden import WardenAbsent, WardenClient
@@ -69,7 +70,7 @@ def after(rows: list[dict[str, t.Any]], change: list[Declared]) -> list[dict[str
     """What will be whitelisted when ``change`` is done; timed entries have some end."""
     kept = {(row["list"], row["network"]): row for row in rows}
     for declared in change:
-        gone = set(declared.options.get("remove", ()))
+        gone = {_canonical(network) for network in declared.options.get("remove", ())}
         for name, network in list(kept):
             if name == declared.name and (declared.options.get("prune") or network in gone):
                 del kept[name, network]
@@ -77,8 +78,15 @@ def after(rows: list[dict[str, t.Any]], change: list[Declared]) -> list[dict[str
             row = {"network": entry} if isinstance(entry, str) else dict(entry)
             if row.get("duration", "permanent") != "permanent":
                 row.setdefault("expires_at", int(time.time()) + 1)
+            row["network"] = _canonical(row["network"])
             kept[declared.name, row["network"]] = dict({"comment": "", "expires_at": None}, list=declared.name, **row)
     return list(kept.values())
+
+
+def _canonical(text: str) -> str:
+    """A network as the warden tells it; what is none is its to refuse."""
+    network = parse(text)
+    return text if network is None else plain(network)
 
 
 def _declared(module: AnsibleModule) -> list[Declared]:

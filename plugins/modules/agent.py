@@ -91,6 +91,7 @@ options:
     description:
       - Secrets by name that the command of O(command_ban) needs. They are files of root's that systemd hands to the
         warden alone, and the command finds each as a file of that name in C($CREDENTIALS_DIRECTORY).
+      - Each is text. What YAML or a template made a number, a mapping or nothing of is an error.
       - Credentials that are not named are removed.
     type: dict
   reports:

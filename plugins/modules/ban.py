@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   address:
     description:
-      - Addresses or networks, also several in one text apart by commas, blanks or new lines.
+      - Addresses or networks, also several in one text apart by commas, blanks or new lines. An empty list is
+        nobody; a text that names no address is an error.
       - Host names, host bits, zone ids and leading zeros are errors.
     type: list
     elements: str
@@ -134,10 +135,10 @@ def main() -> None:
     extra = {"reason": options["reason"]}
     if options["duration"] is not None:
         extra["duration"] = options["duration"]
-    bans = [dict(extra, network=address) for address in split_addresses(options["address"])]
-    predicted = {"changed": bool(bans), "results": [dict(ban, state="banned") for ban in bans]}
     how = {"force": options["force"], "on_refused": options["on_refused"]}
     try:
+        bans = [dict(extra, network=address) for address in split_addresses(options["address"])]
+        predicted = {"changed": bool(bans), "results": [dict(ban, state="banned") for ban in bans]}
         if options["jail"]:
             _jail_ban.refuse(duration=options["duration"], reason=options["reason"])
             result = _jail_ban.ban(module, [ban["network"] for ban in bans], options["jail"], **how)

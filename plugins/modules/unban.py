@@ -20,7 +20,8 @@ extends_documentation_fragment:
 options:
   address:
     description:
-      - Addresses or networks, also several in one text apart by commas, blanks or new lines.
+      - Addresses or networks, also several in one text apart by commas, blanks or new lines. An empty list is
+        nobody; a text that names no address is an error.
       - Exactly these are lifted; an address does not lift the network around it.
     type: list
     elements: str
@@ -97,9 +98,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    networks, jail = split_addresses(module.params["address"]), module.params["jail"]
-    only = {}
+    jail, only = module.params["jail"], {}
     try:
+        networks = split_addresses(module.params["address"])
         if jail:
             require_jail(jail, Fail2banClient())
             only["source"] = source(jail)

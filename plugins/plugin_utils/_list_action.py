@@ -19,11 +19,13 @@ from pathlib import Path
 from ansible.errors import AnsibleError, AnsibleFileNotFound
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
-from ansible_collections.stockade.fleet.plugins.plugin_utils._list_file import ListFile, parse
+from ansible_collections.stockade.fleet.plugins.plugin_utils import _answer
+from ansible_collections.stockade.fleet.plugins.plugin_utils._list_file import ListFile, parse, visible
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
 
+_OURS = "stockade_"  # begins the variables of the roles
 _NAMED = re.compile(r": cannot (?:ban|whitelist) ([0-9a-fA-F.:/]+): ")  # the warden's words behind the file's name
 
 
@@ -44,17 +46,24 @@ def run(
     arguments = dict(action._task.args)
 
     def ask() -> dict[str, t.Any]:
-        outcome = action._execute_module(module_name=module, module_args=arguments, task_vars=task_vars)
+        outcome = _answer.cleaned(
+            action._execute_module(module_name=module, module_args=arguments, task_vars=task_vars)
+        )
         for key in ("digests", "contents"):
             outcome.get("invocation", {}).get("module_args", {}).pop(key, None)
-        return t.cast("dict[str, t.Any]", outcome)
+        return outcome
 
     try:
-        contents = {src: _read(action, src) for src in _sources(arguments, removes_src)}
+        sources = _sources(arguments, removes_src)
+        if sources:
+            _refuse_posing(task_vars)
+        contents = {src: _read(action, src) for src in sources}
         arguments["digests"] = {src: hashlib.sha256(content).hexdigest() for src, content in contents.items()}
         outcome = ask()
         needed = outcome.pop("contents_needed", [])
         if needed:
+            if not isinstance(needed, list) or not all(src in list(contents) for src in needed):
+                raise StockadeError("the host asked for a file that the task does not name: %.200r" % (needed,))
             lists = {src: parse(contents[src], src, remark_key) for src in needed}
             arguments["contents"] = {src: _packed(found) for src, found in lists.items()}
             outcome = _located(ask(), lists)
@@ -63,10 +72,24 @@ def run(
     return outcome
 
 
+def _refuse_posing(task_vars: dict[str, t.Any] | None) -> None:
+    """Raise StockadeError if a fact of the host poses as a variable of ours, which could name any file here."""
+    posing = sorted(str(name) for name in (task_vars or {}).get("ansible_facts") or {} if str(name).startswith(_OURS))
+    if posing:
+        raise StockadeError(
+            "no list file is read for this host: its facts include %s, which is the name of a variable of the play. "
+            "Find out which module told it, the host may be in other hands" % visible(", ".join(posing))
+        )
+
+
 def _read(action: ActionBase, src: str) -> bytes:
     """The bytes of a file, found as ``copy`` finds its ``src``, and decrypted if it is in a vault."""
     try:
-        return Path(action._loader.get_real_file(action._find_needle("files", src))).read_bytes()
+        path = action._loader.get_real_file(action._find_needle("files", src))
+        try:
+            return Path(path).read_bytes()
+        finally:
+            action._loader.cleanup_tmp_file(path)  # of what was in a vault; any other file is left alone
     except AnsibleFileNotFound:
         where = "in files/ of the role, in files/ beside the playbook, beside it, in the working directory"
         raise StockadeError("no list file %s on the controller (%s): give its full path" % (src, where)) from None

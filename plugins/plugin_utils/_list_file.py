@@ -44,12 +44,12 @@ def parse(content: bytes, name: str, remark_key: str) -> ListFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = name, content.count(b"\n", 0, error.start) + 1
+        place = name, len(_lines(error.object[: error.start].decode()))
         raise StockadeError("%s, line %d: not UTF-8 text. Save the file as UTF-8" % place) from None
     entries: dict[str, Entry] = {}
     lines: dict[str, int] = {}
     ends: dict[str, int] = {}  # by text: a long list has few
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(_lines(text), 1):
         before, _mark, remark = line.partition("#")
         words = before.split()
         if not words:
@@ -69,6 +69,11 @@ def parse(content: bytes, name: str, remark_key: str) -> ListFile:
             )
         lines.setdefault(network, number)
     return ListFile(list(entries.values()), lines)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines, whichever of the three ends they have: an unseen one would make the rest of a file a comment."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _timed(network: str, words: list[str], ends: dict[str, int]) -> Entry:

@@ -87,7 +87,7 @@ def hosts(value: t.Any, name: str, groups: t.Mapping[str, t.Sequence[str]]) -> s
         if not _HOSTS.fullmatch(plain):
             raise _error(name, part, "not a host pattern")
         unscripted = _SUBSCRIPT.sub("", plain)
-        if not (_WILDCARD.search(unscripted) or {plain, unscripted} & known or (empty and plain not in LOCALHOST)):
+        if not (_WILDCARD.search(unscripted) or {plain, unscripted} & known or (empty and unscripted not in LOCALHOST)):
             raise _error(name, plain, "no group and no host of the inventory has this name")
     return ",".join(parts)
 

@@ -38,13 +38,13 @@ class Choice(t.NamedTuple):
 def files(choice: Choice) -> dict[str, bytes | None]:
     """What a choice has on disk, besides the version's own files; None: not there.
 
-    Raises StockadeError for a secret without a usable name.
+    Raises StockadeError for a secret without a usable name, or that is no text.
     """
     wanted: dict[str, bytes | None] = {units.dropin(): _dropin(choice)}
     for name in _listed(CREDENTIALS):
         wanted[os.path.join(CREDENTIALS, name)] = None
     for name, secret in choice.credentials.items():
-        wanted[os.path.join(CREDENTIALS, _checked(name))] = str(secret).encode()
+        wanted[os.path.join(CREDENTIALS, _checked(name))] = _text(name, secret)
     if HOSTS_DENY in choice.names:
         path = os.path.realpath(FILE)
         wanted[path] = _with_line(tree.read(path))
@@ -123,6 +123,16 @@ def _checked(name: t.Any) -> str:
             "credentials: %a is not a usable name (letters, digits, _ . and -, at most 64 characters)" % str(name)
         )
     return str(name)
+
+
+def _text(name: str, secret: t.Any) -> bytes:
+    """The bytes of a secret. What YAML or a template made something else of would be another one as text."""
+    if not isinstance(secret, str):
+        raise StockadeError(
+            "credentials: %s is not text but %s: put it in quotes, or end its template with `| string`"
+            % (name, type(secret).__name__)
+        )
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def _listed(directory: str) -> list[str]:

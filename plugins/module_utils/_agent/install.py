@@ -44,13 +44,14 @@ class Agent:
     def differences(self, name: str) -> list[str]:
         """What installing version ``name`` would change, in words; empty if nothing.
 
-        Raises StockadeError if the configuration would change to one that the warden does not take.
+        Raises StockadeError if the configuration would change to one that the warden does not take, and for a secret
+        that is none.
         """
-        version = tree.current()
+        version, wanted_files = tree.current(), self._wanted(name)
         if version != name or not tree.is_intact(name):
             found = ["version %s -> %s" % (version or "none", name)]
         else:
-            found = [path for path, wanted in self._wanted(name).items() if tree.read(path) != wanted]
+            found = [path for path, wanted in wanted_files.items() if tree.read(path) != wanted]
             found += [path for path, target in _links(name).items() if _target(path) != target]
             found += backends.leftovers(self._run, self._choice.names)
             states = units.states(self._run)

@@ -35,3 +35,28 @@ def test_a47_eh13_the_jail_has_the_sites_port_or_asks_the_host(said: Any, ports:
 def test_a_variable_of_two_roles_has_one_default() -> None:
     assert load("fail2ban/defaults/main.yml")["stockade_ssh_port"] is None
     assert load("ssh/defaults/main.yml")["stockade_ssh_port"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "file"), [("false", "absent"), ("no", "absent"), (False, "absent"), ("true", "present")]
+)
+def test_false_from_the_command_line_takes_the_rules_of_proftpd_back(said: Any, file: str) -> None:
+    """`-e name=false` is a text, which is true to a template."""
+    [included] = [task for task in load("fail2ban/tasks/present.yml") if task["name"].startswith("Have ProFTPD")]
+    templar = template.Templar(loader=DataLoader(), variables={"stockade_fail2ban_proftpd_wrap": said})
+    assert templar.template(TRUSTED(included["ansible.builtin.include_tasks"])) == f"wrap_{file}.yml"
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [("auto", True), ("stockade", True), ("stockade[x=1]", True), ("autoban", False), ("stockade-edge", False)],
+)
+def test_only_the_wardens_own_action_asks_it_by_itself(said: str, *, ours: bool) -> None:
+    """An action of the site whose name begins like ours would ban whom the whitelist spares."""
+    variables = load("fail2ban/vars/main.yml")
+    given: dict[str, Any] = {"__stockade_fail2ban_default": {"name": "DEFAULT"}, "stockade_fail2ban_mail": "none"}
+    given.update(__stockade_fail2ban_sparing={"ignorecommand": "x"}, stockade_fail2ban_banaction=said)
+    given["__stockade_fail2ban_by_warden"] = TRUSTED(variables["__stockade_fail2ban_by_warden"])
+    [jail] = variables["__stockade_fail2ban_own_jails"]
+    found = template.Templar(loader=DataLoader(), variables=given).template(TRUSTED(jail))
+    assert ("ignorecommand" not in found) is ours

@@ -9,13 +9,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from ansible import template
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh import options, plan, profiles
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLE = ROOT / "roles" / "ssh"
 README = (ROLE / "README.md").read_text(encoding="utf-8")
+TRUSTED = getattr(template, "trust_as_template", str)  # ansible-core 2.19 and later ask for it
 ROW = re.compile(r"^\| `(stockade_ssh_\w+)` \| (.+?) \| ", re.MULTILINE)
 
 
@@ -76,3 +80,25 @@ def test_a51_e40_e42_the_risk_and_the_way_back_are_told() -> None:
     for word in re.findall(r"`(ssh_\w+|stockade_ssh_\w+)`", told):
         known = {path.stem for path in (ROOT / "plugins" / "modules").glob("ssh_*.py")} | set(OPTIONS)
         assert word in known | {"stockade_ssh_state"}, word
+
+
+@pytest.mark.parametrize("said", ["2222x", "22,2222", True, 22.5, "ssh"])
+def test_a_port_that_is_none_is_handed_on_for_the_module_to_refuse(said: Any) -> None:
+    """Nobody finds out from a run that says ok that sshd stayed where it was."""
+    assert str(handed_port(said)) == str(said)
+
+
+@pytest.mark.parametrize(("said", "port"), [(2222, 2222), ("2222", "2222")])
+def test_a_port_is_handed_on(said: Any, port: Any) -> None:
+    assert str(handed_port(said)) == str(port)
+
+
+@pytest.mark.parametrize("said", [None, "", [22, 2222], []])
+def test_without_a_port_and_with_a_list_for_fail2ban_sshd_stays_where_it_is(said: Any) -> None:
+    assert handed_port(said) == "omitted"
+
+
+def handed_port(said: Any) -> Any:
+    port = load("tasks/main.yml")[0]["stockade.fleet.ssh_hardening"]["port"]
+    variables = {"stockade_ssh_port": said, "omit": "omitted"}
+    return template.Templar(loader=DataLoader(), variables=variables).template(TRUSTED(port))

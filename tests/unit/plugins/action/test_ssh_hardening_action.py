@@ -282,3 +282,16 @@ def test_traces_of_a_run_that_was_rolled_back_are_removed_too_but_never_in_check
 def test_what_cannot_be_removed_fails_the_task() -> None:
     result = Played({"changed": False, "traces": True}, {"failed": True, "msg": "boom"}, state="absent").play()
     assert result["failed"] and result["msg"] == "boom"
+
+
+def test_a_host_that_always_wants_one_more_step_does_not_hold_the_run_up_for_ever() -> None:
+    """Two steps move a port. A host that was taken over may claim to need them without end, and all others wait."""
+    action = Played(FIRST, DONE, FIRST, DONE, port=2222)
+    assert action.play()["changed"]
+    assert [word.split()[0] for word in action.asked] == ["harden", "committed"] * 2
+
+
+def test_no_answer_of_a_host_sets_a_variable_of_the_play() -> None:
+    facts = {"stockade_bans_whitelist_src": "/home/op/.vault_pass"}
+    outcome = Played({**ARMED, "ansible_facts": facts}, {**DONE, "ansible_facts": facts}).play()
+    assert outcome["verified"] and "ansible_facts" not in outcome

@@ -381,6 +381,16 @@ def test_b22_a_secret_without_a_usable_name_is_refused_before_anything_is_writte
     assert host.picture() == before
 
 
+@pytest.mark.parametrize("secret", [None, True, 42798, {"type": "service_account"}, ["x"]])
+def test_b22_what_is_no_text_is_no_secret(host: Host, package: Package, secret: t.Any) -> None:
+    """An empty variable would be the secret `None`, 0123456 another number, a document of JSON one of Python."""
+    choice, before = COMMAND._replace(credentials={"token": secret}), host.picture()
+    for check in (True, False):
+        with pytest.raises(StockadeError, match="token is not text but (NoneType|bool|int|dict|list): put") as told:
+            host.apply(package, GOOD, choice=choice, check=check)
+        assert host.picture() == before and "42798" not in str(told.value)
+
+
 def test_the_program_judges_its_own_backends(host: Host, package: Package) -> None:
     host.apply(package, GOOD)
     wanted = dict(

@@ -218,3 +218,9 @@ def test_without_root_nothing_is_asked(
     with pytest.raises(StockadeError, match="needs root: add -b"):
         controller.run(src="l.txt")
     assert lists_warden.asked == []
+
+
+@pytest.mark.parametrize("task", [{"src": ""}, {"files": [{"name": "tor", "src": ""}]}])
+def test_an_empty_name_of_a_file_is_told_as_that(lists_warden: t.Any, task: dict[str, t.Any]) -> None:
+    with pytest.raises(StockadeError, match="src: names no file"):
+        Controller().run(**task)

@@ -85,6 +85,14 @@ def test_no_socket_is_no_warden(tmp_path: Path) -> None:
 def test_addresses_stand_apart_by_commas_blanks_and_lines() -> None:
     texts = ["203.0.113.9, 203.0.113.10", "2001:db8::1\n203.0.113.9", ""]
     assert split_addresses(texts) == ["203.0.113.9", "203.0.113.10", "2001:db8::1"]
+    assert split_addresses([]) == []
+
+
+@pytest.mark.parametrize("texts", [[""], [" , "], ["", "\n"]])
+def test_a_text_that_names_no_address_is_an_error_and_not_a_ban_of_nobody(texts: list[str]) -> None:
+    """`-a "address=$IP"` where the shell has no IP."""
+    with pytest.raises(StockadeError, match="address: names no address"):
+        split_addresses(texts)
 
 
 def test_entries_are_texts_or_mappings() -> None:

@@ -224,6 +224,8 @@ def test_what_is_rendered_is_what_the_warden_holds(monkeypatch: pytest.MonkeyPat
         ({"entries": ["198.51.100.3"]}, ["198.51.100.1", "198.51.100.2", "198.51.100.3"]),
         ({"entries": ["198.51.100.3"], "prune": True}, ["198.51.100.3"]),
         ({"entries": ["198.51.100.1"], "state": "absent"}, ["198.51.100.2"]),
+        ({"entries": ["198.51.100.1/32"], "state": "absent"}, ["198.51.100.2"]),
+        ({"entries": [{"network": "198.51.100.1/32", "duration": "1d"}]}, ["198.51.100.2"]),
         ({"entries": [{"network": "198.51.100.1", "duration": "1d"}]}, ["198.51.100.2"]),
         ({"entries": [{"network": "198.51.100.4", "duration": "permanent"}], "prune": True}, ["198.51.100.4"]),
     ],
@@ -249,7 +251,12 @@ def test_what_rendering_changed_and_warned_is_told(monkeypatch: pytest.MonkeyPat
     assert result["diff"]["after"] == "ignoreip: 198.51.100.1\n"
 
 
-def test_a_host_stands_in_the_list_by_ansible_host_or_else_by_its_name() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [["web1", "web2", "db.example.org", "control", "localhost"], "web1, web2,db.example.org,control,localhost"],
+)
+def test_a_host_stands_in_the_list_by_ansible_host_or_else_by_its_name(said: t.Any) -> None:
+    """A text is a list, as for any option of that type, and not the letters of a name."""
     hostvars = {
         "web1": {"ansible_host": "198.51.100.11"},
         "web2": {"ansible_host": ""},
@@ -262,7 +269,7 @@ def test_a_host_stands_in_the_list_by_ansible_host_or_else_by_its_name() -> None
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters["extract"] = lambda name, container: container[name]
     environment.filters["zip"] = zip
-    known: dict[str, t.Any] = {"hostvars": hostvars, "stockade_bans_inventory_hosts": list(hostvars)}
+    known: dict[str, t.Any] = {"hostvars": hostvars, "stockade_bans_inventory_hosts": said}
     known["stockade_bans_whitelist_src"] = "w.txt"
     for name, template in variables.items():
         known[name] = list(environment.compile_expression(template.strip()[2:-2].strip())(**known))

@@ -25,7 +25,7 @@ class Action:
 
     def __init__(self, folder: Path, *answers: dict[str, t.Any], **arguments: t.Any) -> None:
         self._task = types.SimpleNamespace(args=arguments)
-        self._loader = types.SimpleNamespace(get_real_file=lambda path: path)
+        self._loader = types.SimpleNamespace(get_real_file=lambda path: path, cleanup_tmp_file=lambda _path: None)
         self._folder = folder
         self._answers = list(answers)
         self.sent: list[dict[str, t.Any]] = []
@@ -41,8 +41,10 @@ class Action:
         self.sent.append(dict(module_args))
         return self._answers.pop(0)
 
-    def run(self) -> dict[str, t.Any]:
-        return _list_action.run(t.cast("t.Any", self), "m", {}, remark_key="reason", removes_src=self.removes_src)
+    def run(self, **facts: t.Any) -> dict[str, t.Any]:
+        task_vars = {"ansible_facts": facts}
+        options: t.Any = {"remark_key": "reason", "removes_src": self.removes_src}
+        return _list_action.run(t.cast("t.Any", self), "m", task_vars, **options)
 
 
 @pytest.fixture
@@ -132,3 +134,43 @@ def test_the_file_is_not_in_the_result(folder: Path) -> None:
     answer = {"invocation": {"module_args": {"src": "a.txt", "digests": {}, "contents": {"a.txt": "…"}}}}
     outcome = Action(folder, {"contents_needed": ["a.txt"]}, answer, src="a.txt").run()
     assert outcome["invocation"]["module_args"] == {"src": "a.txt"}
+
+
+def test_what_was_decrypted_is_not_left_on_the_disk(folder: Path) -> None:
+    """A job over many hosts would have a plain copy for each of them, until its end."""
+    action = Action(folder, {}, src="a.txt")
+    left: set[str] = set()
+
+    def decrypted(path: str) -> str:
+        plain = path + ".plain"
+        Path(plain).write_bytes(Path(path).read_bytes())
+        left.add(plain)
+        return plain
+
+    action._loader = types.SimpleNamespace(get_real_file=decrypted, cleanup_tmp_file=left.remove)
+    assert action.run() == {} and not left
+
+
+def test_no_answer_of_a_host_names_a_file_of_the_controller_for_the_next_task(folder: Path) -> None:
+    facts = {"stockade_bans_whitelist_src": "/home/op/.vault_pass", "discovered_interpreter_python": "/py"}
+    taken_over = {"contents_needed": ["a.txt"], "ansible_facts": facts}
+    for answers in ([{**taken_over, "contents_needed": []}], [taken_over, {"ansible_facts": facts}]):
+        outcome = Action(folder, *answers, src="a.txt").run()
+        assert outcome["ansible_facts"] == {"discovered_interpreter_python": "/py"}
+
+
+@pytest.mark.parametrize("needed", [["/etc/shadow"], ["a.txt", "/etc/shadow"], [["a.txt"]], 5, "a.txt"])
+def test_a_host_gets_no_file_that_the_task_does_not_name(folder: Path, needed: t.Any) -> None:
+    action = Action(folder, {"contents_needed": needed}, src="a.txt")
+    outcome = action.run()
+    assert outcome["failed"] and len(action.sent) == 1
+    assert "asked for a file that the task does not name" in outcome["msg"]
+
+
+def test_no_file_is_read_for_a_host_whose_facts_pose_as_our_variables(folder: Path) -> None:
+    """Facts win over the inventory: `setup` of a host that was taken over could name any file of the controller."""
+    action = Action(folder, {"ok": 1}, src="a.txt")
+    outcome = action.run(stockade_bans_files=[{"name": "x", "src": "/home/op/.vault_pass"}], distribution="Debian")
+    assert outcome["failed"] and "stockade_bans_files" in outcome["msg"] and not action.sent
+    assert action.run(stockade={"schema": 1}, distribution="Debian") == {"ok": 1}
+    assert Action(folder, {"ok": 1}, entries=["203.0.113.9"]).run(stockade_whitelist=[]) == {"ok": 1}

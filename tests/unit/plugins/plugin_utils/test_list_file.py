@@ -38,10 +38,17 @@ def test_a_permanent_entry_carries_its_reason_and_its_end() -> None:
     [
         "203.0.113.9\n198.51.100.0/24\n",
         "\ufeff203.0.113.9\r\n198.51.100.0/24\r\n",
+        "\ufeff# a list\r203.0.113.9\r198.51.100.0/24\r",
         "# a list\n\n  203.0.113.9\t\n   # nothing\n198.51.100.0/24",
         "203.0.113.9\n203.0.113.9\n198.51.100.0/24\n203.0.113.9 #\n",
     ],
-    ids=["plain", "byte order mark and carriage returns", "comments and blanks", "repeated lines"],
+    ids=[
+        "plain",
+        "byte order mark and carriage returns",
+        "carriage returns alone",
+        "comments and blanks",
+        "repeated lines",
+    ],
 )
 def test_the_same_networks_are_the_same_entries(text: str) -> None:
     """D15: the same ban twice is one."""
@@ -95,7 +102,7 @@ def test_a_line_that_is_no_entry_is_named_with_its_reason(line: str, reason: str
     assert reason in said
 
 
-@pytest.mark.parametrize("char", ["\x1b", "\0", "\u202e", "\u2028", "\r"])
+@pytest.mark.parametrize("char", ["\x1b", "\0", "\u202e", "\u2028", "\x0c"])
 def test_what_cannot_be_seen_is_shown_as_an_escape(char: str) -> None:
     said = complaint("203.0.113.9%s[2Jx" % char)
     assert char not in said
@@ -141,3 +148,11 @@ def test_a_day_is_the_last_one_and_a_time_is_the_end(text: str, epoch: int) -> N
 def test_any_other_end_is_refused(value: object) -> None:
     with pytest.raises(ValueError):
         parse_until(value)
+
+
+def test_lines_are_counted_as_an_editor_counts_them() -> None:
+    """A comment ends with its line, whatever ends that: nothing behind it gets lost in it."""
+    for end in ("\n", "\r\n", "\r"):
+        assert complaint(f"203.0.113.9 # 1{end}203.0.113.10 # 2{end}nonsense{end}").startswith("l.txt, line 3: ")
+        for mark in ("", "\ufeff"):
+            assert "line 3: not UTF-8" in complaint(f"{mark}203.0.113.9{end}# é{end}".encode() + b"\xfc")

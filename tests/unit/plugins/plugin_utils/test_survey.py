@@ -157,7 +157,7 @@ def test_nothing_but_the_inventory_is_reached(pattern: Any, said: str) -> None:
 def test_an_inventory_without_hosts_has_no_names() -> None:
     """Where only the syntax is checked; this machine is out of reach there, too."""
     assert _survey.hosts("web,!db", "field", {"all": [], "ungrouped": []}) == "web,!db"
-    for pattern in ("localhost", "web,127.0.0.1", "::1"):
+    for pattern in ("localhost", "web,127.0.0.1", "::1", "localhost[0]", "web,!127.0.0.1[0:0]"):
         with pytest.raises(StockadeError, match="no group and no host"):
             _survey.hosts(pattern, "field", {"all": [], "ungrouped": []})
 
