@@ -115,7 +115,9 @@ options:
       - A name that fail2ban does not read, and that nothing refers to, is refused with the nearest one.
     type: dict
   init:
-    description: Options of the section C([Init]), which a jail may give in brackets behind the action's name.
+    description:
+      - Options of the section C([Init]), which a jail may give in brackets behind the action's name.
+      - A name such as C(blocktype?family=inet6) holds for one family of addresses.
     type: dict
 attributes:
   check_mode:

@@ -240,7 +240,8 @@ options:
     description:
       - Any other option of fail2ban, by its own name.
       - A name that fail2ban does not read, and that nothing refers to as V(%(name\)s), is refused with the nearest one.
-      - C(ignoreip) is refused, it belongs to the module M(stockade.fleet.whitelist).
+      - C(ignoreip) is refused, it belongs to the module M(stockade.fleet.whitelist), and so is C(enabled), which is
+        O(enabled).
     type: dict
   filters:
     description:

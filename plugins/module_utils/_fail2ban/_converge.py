@@ -17,7 +17,7 @@ from ._banaction import OUR_ACTION, warden_here
 from ._client import Fail2banClient
 from ._daemon import SERVICE, Daemon
 from ._detect import files
-from ._files import ACTIONS, FILTERS, JAILS
+from ._files import ACTIONS, FILTERS, JAILS, copy_config
 from ._judge import Run, Verdict, actions, judge, judge_samples
 from ._plan import Plan
 from ._sources import check_options, check_sources, missing_logs
@@ -100,6 +100,8 @@ def converge(wish: Wish, host: Host, *, check: bool, diff: bool) -> tuple[dict[s
             "fail2ban is installed but does not run, so a jail cannot be seen to come up: "
             "start it (systemctl start fail2ban) or pass start=true"
         )
+    if not plan.changed and not drifted(wish, daemon, running, wanted=verdict.wanted):
+        return dict(result, jails=running or []), []
     result["changed"] = True
     if check:
         return dict(result, jails=sorted(verdict.wanted)), []
@@ -138,7 +140,7 @@ def try_out(
     shadow = os.path.join(host.scratch, "fail2ban")
     os.mkdir(host.scratch, 0o700)
     try:
-        shutil.copytree(host.config_dir, shadow, symlinks=True)
+        copy_config(host.config_dir, shadow)
         plan.write(shadow)
         tried = {name: lines for name, lines in (samples or {}).items() if name in plan.changes(FILTERS)}
         said = []
@@ -167,7 +169,8 @@ def apply(wish: Wish, verdict: Verdict, daemon: Daemon, *, running: list[str] | 
     Returns ``{"reloaded", "stopped", "started", "jails"}``. Raises StockadeError.
     """
     plan, wanted = wish.plan, set(verdict.wanted)
-    stopped = sorted((set(running or []) & (set(verdict.live) | plan.off)) - wanted)
+    gone = {name for name, text in plan.changes(JAILS).items() if text is None}  # live files may tell nothing
+    stopped = sorted((set(running or []) & (set(verdict.live) | plan.off | gone)) - wanted)
     reloaded: list[str] = []
     started = running is None and wish.start
     if running is not None:
@@ -198,17 +201,21 @@ def apply(wish: Wish, verdict: Verdict, daemon: Daemon, *, running: list[str] | 
     return {"reloaded": reloaded, "stopped": stopped, "started": started, "jails": daemon.running() or []}
 
 
-def drifted(wish: Wish, daemon: Daemon, running: list[str] | None) -> bool:
+def drifted(
+    wish: Wish, daemon: Daemon, running: list[str] | None, *, wanted: dict[str, list[list[Any]]] | None = None
+) -> bool:
     """Return whether the server is not what unchanged files say: after an interrupted run, or with logs that came.
 
     A jail without any action counts as well: that is what fail2ban's own reload makes of a jail whose action changed.
+    With ``wanted``, the commands of each jail, it does not count if it is to have none.
     """
     plan = wish.plan
     if running is None:
         return bool(plan.on)
     if plan.on - set(running) or plan.off & set(running) or daemon.interrupted():
         return True
-    return bool(_strayed(wish, daemon)) or not all(daemon.actions(jail) for jail in plan.on)
+    idle = [jail for jail in plan.on if not daemon.actions(jail)]
+    return bool(_strayed(wish, daemon)) or any(wanted is None or actions(wanted.get(jail, [])) for jail in idle)
 
 
 def _strayed(wish: Wish, daemon: Daemon) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Iterable
 
 from .._errors import StockadeError
 from ._files import ACTIONS, FILTERS, Kind
-from ._text import assignment, check_key, check_known, check_name, quoted, references, section, value_lines
+from ._text import check_key, check_known, check_name, quoted, references, sections, value_lines
 
 _INCLUDES = ("before", "after")
 #: Options with a type of their own, in the order in which they are written.
@@ -64,13 +64,15 @@ def _render(kind: Kind, declared: dict[str, Any], typed: Iterable[str], *, named
     init = {str(key).lower(): value for key, value in sorted((declared.get("init") or {}).items()) if value is not None}
     includes = {key: declared[key] for key in _INCLUDES if declared.get(key) is not None}
     used = set(named) | references([*definition.values(), *init.values()])
-    for key in (*definition, *init):
+    for key in definition:
         check_key(where, key)
+    for key in init:
+        check_key(where, key, conditional=True)
     lenient = bool(includes)  # an included file may refer to any name
     check_known(where, definition, known=_KNOWN[kind], named=used | set(init), lenient=lenient)
     check_known(where, init, known=_INIT_KNOWN | _KNOWN[kind], named=used, lenient=lenient)
     parts = [
-        section(title, (assignment(key, _lines(where, key, value)) for key, value in settings.items()))
+        sections(title, {key: _lines(where, key, value) for key, value in settings.items()})
         for title, settings in (("INCLUDES", includes), ("Definition", definition), ("Init", init))
     ]
     text = "\n".join(part for part in parts if part)

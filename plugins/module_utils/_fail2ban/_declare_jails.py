@@ -38,10 +38,12 @@ KNOWN = frozenset(key for key in TYPED if key not in _RENAMED) | frozenset(_RENA
 _DURATIONS = ("findtime", "bantime", "bantime.maxtime", "bantime.rndtime")
 #: Joined by commas; the other lists are one entry a line.
 _COMMA_LISTS = ("port",)
+#: Without one of them the firewall's command is wrong, which shows at the first ban.
+_WHAT_IS_BANNED = ("port", "protocol")
 _UNITS = r"(?:s|ss|secs?|seconds?|m|mm|mins?|minutes?|h|hh|hours?|d|dd|days?|w|ww|weeks?|mo|mon|months?|y|yy|years?)"
-_DURATION = re.compile(r"(?i)(?:\d+|\d+\s*%s(?:\s*\d+\s*%s)*)\Z" % (_UNITS, _UNITS))
+_DURATION = re.compile(r"(?ai)(?:\d+|\d+\s*%s(?:\s*\d+\s*%s)*)\Z" % (_UNITS, _UNITS))
 #: fail2ban computes what these say, `eval()` included: numbers and nothing else.
-_NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
+_NUMBER = re.compile(r"(?a)\d+(?:\.\d+)?\Z")
 
 
 def render(jail: dict[str, Any], *, named: Iterable[str] = ()) -> str:
@@ -92,6 +94,8 @@ def _settings(name: str, jail: dict[str, Any]) -> list[tuple[str, Any]]:
                 "%s: ignoreip has one writer, the module stockade.fleet.whitelist; add the addresses there"
                 % _where(name)
             )
+        if lowered == "enabled":
+            raise StockadeError("%s: enabled has an option of its own, write it beside name" % _where(name))
         if lowered in seen:
             raise StockadeError("%s: %s is given twice" % (_where(name), lowered))
         seen.add(lowered)
@@ -102,11 +106,14 @@ def _settings(name: str, jail: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _assignment(name: str, key: str, value: Any) -> str:
     lines = value_lines(_where(name), key, value)
+    if key in _WHAT_IS_BANNED and not all(lines or [""]):
+        raise StockadeError("%s: %s is empty: a ban would refuse nothing" % (_where(name), key))
     for line in lines:
         _check_numbers(name, key, line)
-    if key in ("banaction", "banaction_allports"):
+    if key in ("banaction", "banaction_allports", "action"):
         # fail2ban finds a Python action only by its file name
         lines = [re.sub(r"\Astockade(?=\[|\Z)", "stockade.py", line) for line in lines]
+    if key in ("banaction", "banaction_allports"):
         # by itself it takes one port, and no list of them
         kind = "allports" if key.endswith("allports") else "multiport"
         lines = ["%s[type=%s]" % (line, kind) if line == "iptables-ipset" else line for line in lines]

@@ -82,7 +82,8 @@ def _detected(jail: dict[str, Any], *, run: Run, find: Callable[[str], str | Non
     matches = jail.get("journalmatch")
     journalctl = find("journalctl") if matches else None
     has_file = bool(files(_paths(jail)))
-    if journalctl and (not has_file or _has_entry(matches, run=run, journalctl=journalctl)):
+    words = _words(jail) if journalctl else []
+    if journalctl and (not has_file or _has_entry(words, run=run, journalctl=journalctl)):
         return dict(jail, backend="systemd", logpath=None)
     if not jail.get("logpath"):
         raise StockadeError(
@@ -114,9 +115,19 @@ def _paths(jail: dict[str, Any]) -> list[str]:
     return paths
 
 
-def _has_entry(matches: Any, *, run: Run, journalctl: str) -> bool:
+def _words(jail: dict[str, Any]) -> list[str]:
+    """Return a jail's matches as journalctl takes them. Raises StockadeError for one with an open quotation mark."""
+    matches: Any = jail["journalmatch"]
     words: list[str] = []
     for match in [matches] if isinstance(matches, str) else matches:
-        words += (["+"] if words else []) + shlex.split(match)
+        try:
+            words += (["+"] if words else []) + shlex.split(match)
+        except ValueError as e:
+            where = "jail %s: journalmatch %s" % (quoted(str(jail.get("name"))), quoted(match))
+            raise StockadeError("%s cannot be read: %s" % (where, e)) from None
+    return words
+
+
+def _has_entry(words: list[str], *, run: Run, journalctl: str) -> bool:
     rc, out, _err = run([journalctl, "--quiet", "--no-pager", "--lines=1", "--output=cat", "--", *words])
     return rc == 0 and bool(out.strip())

@@ -9,6 +9,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 from __future__ import annotations
 
 import os
+import shutil
 from typing import NamedTuple
 
 from .._errors import StockadeError
@@ -88,6 +89,19 @@ class ManagedFiles:
         for name, text in wanted.items():
             content = None if text is None else text.encode("utf-8", "surrogateescape")
             replace(self.path(name), content, mode=MODE)
+
+
+def copy_config(config_dir: str, place: str) -> None:
+    """Copy a configuration to where it may be tried. Raises OSError.
+
+    What links lead to is copied as well: nothing that is written there reaches a live file, and nothing is missing.
+    """
+    shutil.copytree(config_dir, place, ignore=_leading_nowhere)
+
+
+def _leading_nowhere(directory: str, names: list[str]) -> list[str]:
+    """Return the dangling links; the option of copytree takes every relative link for one."""
+    return [name for name in names if not os.path.exists(os.path.join(directory, name))]
 
 
 def _is_ours(path: str, header: str) -> bool:

@@ -22,7 +22,7 @@ from .._errors import StockadeError
 from .._files import replace
 from ._client import PATIENCE, Fail2banClient, Fail2banRefused, in_batches
 from ._daemon import Daemon
-from ._files import IGNOREIP, JAILS, MODE, ManagedFiles, read_ours
+from ._files import IGNOREIP, JAILS, MODE, ManagedFiles, copy_config, read_ours
 from ._ignoreip_files import HEADER, Setting, others, render, words_of
 from ._judge import Run, Verdict, judge, settings
 from ._networks import Covering, Network, keyed, parsed
@@ -187,7 +187,7 @@ class IgnoreIp:
         try:
             if not changed:
                 return self._judge(self._config_dir), []
-            shutil.copytree(self._config_dir, shadow, symlinks=True)
+            copy_config(self._config_dir, shadow)
             replace(os.path.join(shadow, "jail.d", os.path.basename(self._path)), _bytes(after))
             verdict = self._judge(shadow)
             if not verdict.errors:

@@ -8,6 +8,7 @@ Note that this module util is **PRIVATE** to the collection. It can have breakin
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -40,7 +41,8 @@ def others(config_dir: str, ours: str) -> list[Setting]:
         if path == ours:
             earlier = False
             continue
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        # a link that leads nowhere is passed over, as by fail2ban
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as file:
             found += [Setting(jail, words, "%s:%d" % (path, line), earlier) for jail, words, line in _settings(file)]
     return found
 
@@ -53,23 +55,25 @@ def _order(config_dir: str, ours: str) -> list[str]:
 
 
 def _settings(lines: Iterator[str]) -> Iterator[tuple[str, list[str], int]]:
-    """Yield jail, words and line number, as Python's configparser reads them: what is indented goes on."""
+    """Yield jail, words and line number, as Python's configparser reads them: what is indented further goes on."""
     jail, words, open_since = "", [], 0
+    indent, goes_on = 0, False  # of the last option or section, and whether it is an option
     for number, line in enumerate(lines, 1):
-        if line.lstrip().startswith(("#", ";")):
+        text = _COMMENT.sub("", line.rstrip("\n")).strip()
+        if not text or text.startswith("#"):
             continue
-        text = _COMMENT.sub("", line.rstrip("\n"))
-        if open_since and (line[:1].isspace() or not line.strip()):
-            words += _split(text)
+        further = len(line) - len(line.lstrip())
+        if goes_on and further > indent:
+            words += _split(text) if open_since else []
             continue
         if open_since:
             yield jail, words, open_since
-            open_since = 0
         section, setting = _SECTION.match(text), _SETTING.match(text)
+        indent, goes_on, open_since = further, section is None, number if setting and not section else 0
         if section:
             jail = section.group(1)
         elif setting:
-            words, open_since = _split(setting.group(1)), number
+            words = _split(setting.group(1))
     if open_since:
         yield jail, words, open_since
 

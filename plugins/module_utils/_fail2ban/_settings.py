@@ -137,7 +137,7 @@ class Settings:
         return [
             name
             for name, value in declared.items()
-            if value is not None and str(client.call(["get", name])).upper() != str(value).upper()
+            if value is not None and _told(client.call(["get", name])) not in ("NONE", _told(value))
         ]
 
     def _needs_restart(self) -> bool:
@@ -151,7 +151,13 @@ class Settings:
 
 
 def _at_once(line: str) -> bool:
-    return line.partition(" = ")[0] in _AT_ONCE
+    """Other options of a target are no other target: those a running server does not take over."""
+    return line.partition(" = ")[0] in _AT_ONCE and "[" not in line
+
+
+def _told(value: Any) -> str:
+    """Return a setting as the server tells it: without a target's options, None for what it has no use for."""
+    return str(value).partition("[")[0].strip().upper()
 
 
 def _tell(client: Fail2banClient, told: dict[str, Any], *, before: dict[str, Any]) -> None:

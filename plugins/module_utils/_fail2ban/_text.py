@@ -20,7 +20,11 @@ from ._files import IGNOREIP, Kind
 
 #: A leading dash would be an option on fail2ban's command line, a leading dot a hidden file.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./?=-]*\Z")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
+_CONDITION = re.compile(r"[A-Za-z0-9_-]+=[A-Za-z0-9_.-]+\Z")
+#: What YAML makes of yes and no, as a text.
+_YES_NO = {"true": "yes", "false": "no"}
+_USEDNS = ("yes", "warn", "no", "raw")
 #: `set <jail> …` and `set loglevel …` are told apart by these words alone.
 _RESERVED = frozenset({
     "allowipv6", "dbfile", "dbmaxmatches", "dbpurgeage", "includes", "loglevel", "logtarget", "syslogsocket", "thread",
@@ -60,9 +64,13 @@ def check_names(kind: Kind, entries: Iterable[dict[str, Any]]) -> list[str]:
     return names
 
 
-def check_key(where: str, key: str) -> None:
-    """Raise StockadeError for what cannot be the name of an option; ``where`` is such as ``jail 'sshd'``."""
-    if not _KEY.match(key):
+def check_key(where: str, key: str, *, conditional: bool = False) -> None:
+    """Raise StockadeError for what cannot be the name of an option; ``where`` is such as ``jail 'sshd'``.
+
+    :param conditional: it may hold for one family of addresses, as in ``blocktype?family=inet6``
+    """
+    name, mark, condition = key.partition("?") if conditional else (key, "", "")
+    if not _KEY.match(name) or (mark and not _CONDITION.match(condition)):
         raise StockadeError("%s: %s cannot be the name of an option" % (where, quoted(key)))
 
 
@@ -109,6 +117,8 @@ def value_lines(where: str, key: str, value: Any) -> list[str]:
         raise StockadeError("%s: %s must be a text or a list, not a mapping" % (where, key))
     parts = value if isinstance(value, (list, tuple)) else [value]
     texts = [str(part).lower() if isinstance(part, bool) else str(part) for part in parts]
+    if key == "usedns":
+        texts = [_YES_NO.get(text.lower(), text) for text in texts]
     for text in texts:
         _check_text(where, key, text)
     return [_LONE_PERCENT.sub("%%", text) for text in texts]
@@ -123,6 +133,15 @@ def section(name: str, assignments: Iterable[str]) -> str:
     """Return a section, or nothing if nothing is in it."""
     lines = list(assignments)
     return "\n".join(["[%s]" % name, *lines]) + "\n" if lines else ""
+
+
+def sections(name: str, settings: dict[str, list[str]]) -> str:
+    """Return a section, and one more for each condition that names of options bear: there fail2ban reads them."""
+    by_title: dict[str, list[str]] = {name: []}
+    for key, lines in settings.items():
+        plain, mark, condition = key.partition("?")
+        by_title.setdefault(name + mark + condition, []).append(assignment(plain, lines))
+    return "\n".join(part for part in (section(title, lines) for title, lines in by_title.items()) if part)
 
 
 def quoted(text: str) -> str:
@@ -144,5 +163,7 @@ def _check_text(where: str, key: str, text: str) -> None:
         why = "spaces at the ends would be lost"
     elif re.search(r"(?:\A|\s);", text) or text.startswith("#"):
         why = "fail2ban takes what follows as a comment"
+    elif key == "usedns" and text.lower() not in _USEDNS and "%(" not in text:
+        why = "none of yes, warn, no and raw, and fail2ban would take it for no"
     if why:
         raise StockadeError("%s: %s is %s: %s" % (where, key, quoted(text), why))

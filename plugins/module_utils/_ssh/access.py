@@ -86,12 +86,12 @@ def ways_in(
     account: Account,
     connection: Connection,
     *,
-    today: str,
+    now: str,
     proof: Proof = Proof(),
 ) -> Ways:
     """The ways that are open to the operator under these effective values.
 
-    ``today`` is YYYYMMDD, compared with the keys' expiry-time. A way that cannot be judged from here (certificates,
+    ``now`` is YYYYMMDDHHMMSS, compared with the keys' expiry-time. A way that cannot be judged from here (certificates,
     keys from a command) counts as open and says so. A forced command is no way in, except with ``proof``.
     """
     ways = Ways()
@@ -100,7 +100,7 @@ def ways_in(
         ways.no_keys = barred
         ways.closed.append(barred)
         return ways
-    _public_keys(ways, effective, account, connection, today, proof)
+    _public_keys(ways, effective, account, connection, now, proof)
     _passwords(ways, effective, account)
     return ways
 
@@ -139,7 +139,7 @@ def _public_keys(
     effective: dict[str, list[str]],
     account: Account,
     connection: Connection,
-    today: str,
+    now: str,
     proof: Proof,
 ) -> None:
     wanted = _first(effective, "authenticationmethods", "any")
@@ -158,7 +158,7 @@ def _public_keys(
     ways.open += ways.unjudged
     forced = set()
     for key in account.keys:
-        reason, keyword = _key_refused(key, effective, connection, today)
+        reason, keyword = _key_refused(key, effective, connection, now)
         if key.fingerprint in account.revoked:
             reason, keyword = "RevokedKeys names it", "RevokedKeys"
         # The first line that fits is the one sshd takes, so a line after a forced command does not help.
@@ -191,9 +191,10 @@ def _passwords(ways: Ways, effective: dict[str, list[str]], account: Account) ->
         ways.open.append("password")
 
 
-def _key_refused(key: Key, effective: dict[str, list[str]], connection: Connection, today: str) -> tuple[str, str]:
+def _key_refused(key: Key, effective: dict[str, list[str]], connection: Connection, now: str) -> tuple[str, str]:
     """Why sshd would not take this key and the keyword to blame, or nothing."""
-    accepted = _first(effective, "pubkeyacceptedalgorithms", "").split(",")
+    older = _first(effective, "pubkeyacceptedkeytypes", "")  # its name before OpenSSH 8.5
+    accepted = _first(effective, "pubkeyacceptedalgorithms", older).split(",")
     names = {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"} if key.kind == "ssh-rsa" else {key.kind}
     if accepted != [""] and not names.intersection(accepted):
         return "{} is not in PubkeyAcceptedAlgorithms".format(key.kind), "PubkeyAcceptedAlgorithms"
@@ -203,7 +204,7 @@ def _key_refused(key: Key, effective: dict[str, list[str]], connection: Connecti
     if "cert-authority" in key.options:
         return "a line names a certificate authority", ""
     expiry = key.options.get("expiry-time", "")
-    if expiry and expiry[:8] < today:
+    if expiry and expiry.rstrip("Zz").ljust(14, "0") <= now:  # a day alone is its first second
         return "a key expired on {}".format(expiry[:8]), ""
     origin = key.options.get("from", "")
     if origin and connection.address and not _host_matches(origin, connection.address):
@@ -225,21 +226,17 @@ def _host_matches(patterns: str, address: str) -> bool:
     """sshd's pattern list: names, wildcards, CIDR, ``!`` in front negates and wins."""
     matched = False
     for entry in patterns.split(","):
-        negated = entry.startswith("!")
-        if _one_host_matches(entry.lstrip("!"), address):
-            if negated:
-                return False
-            matched = True
-    return matched
-
-
-def _one_host_matches(pattern: str, address: str) -> bool:
-    if "/" in pattern:
+        negated, pattern = entry.startswith("!"), entry.lstrip("!")
         try:
-            return ipaddress.ip_address(address) in ipaddress.ip_network(pattern, strict=False)
+            fits = ipaddress.ip_address(address) in ipaddress.ip_network(pattern)
         except ValueError:
+            if "/" in pattern:
+                return False  # bits behind the prefix: sshd takes nothing of such a list
+            fits = fnmatch.fnmatchcase(address, pattern)
+        if fits and negated:
             return False
-    return fnmatch.fnmatchcase(address, pattern)
+        matched = matched or fits
+    return matched
 
 
 def _first(effective: dict[str, list[str]], keyword: str, default: str) -> str:

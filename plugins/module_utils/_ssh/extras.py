@@ -241,6 +241,9 @@ def _authorities(found: Extras, authorities: Sequence[str], principals: Mapping[
     for user, names in principals.items():
         if not _USER.match(str(user)):
             raise StockadeError("principals: {!r} is no name of a user".format(user))
+        names = [names] if isinstance(names, str) else names
+        if not isinstance(names, list):
+            raise StockadeError("principals of {}: {!r} is no list of names".format(user, names))
         for name in names:
             if len(str(name).split()) != 1 or str(name).startswith("#") or _CONTROL.search(str(name)):
                 raise StockadeError("principals of {}: {!r} is not one word".format(user, name))

@@ -178,7 +178,7 @@ class Hardening:
         )
         defaults.update(algorithms(profile=wish.profile, version=version, supported=supported))
         defaults.update(more)
-        settings = merge(defaults, asked)
+        settings = merge(defaults, asked, now)
         kept, reasons = without_host_keys(settings, files.public_host_keys(now))
         warnings = [reason for reason in reasons if not {"HostKeyAlgorithms", "RequiredRSASize"} & set(asked)]
         return kept if warnings else settings, warnings
@@ -220,12 +220,12 @@ class Hardening:
 
     def _access(self, effective: dict[str, list[str]], connection: Connection) -> tuple[Ways, str, list[str]]:
         """The operator's ways in with these values, why they would lose access ("" if not), and warnings."""
-        today = time.strftime("%Y%m%d", time.gmtime())
+        moment = time.strftime("%Y%m%d%H%M%S", time.gmtime())
         current = self._sshd.effective(MAIN, connection)
         used = find_used(self._run, connection)
         proof = Proof(used.fingerprint, current.get("forcecommand", ["none"])[0]) if used else Proof()
         now, then = (
-            ways_in(values, host.find_account(connection.user, values), connection, today=today, proof=proof)
+            ways_in(values, host.find_account(connection.user, values), connection, now=moment, proof=proof)
             for values in (current, effective)
         )
         refusal, warnings = judge(now, then, used, connection.user, effective)

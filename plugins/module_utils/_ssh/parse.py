@@ -119,8 +119,8 @@ def parse_units(text: str) -> list[Unit]:
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:
-    """``[::]:22``, ``0.0.0.0:22`` or ``22`` as address and port; a bare port means every address (``::``)."""
-    address, _colon, port = endpoint.rpartition(":")
+    """``[::]:22``, ``0.0.0.0:22 rdomain x`` or ``22`` as address and port; a bare port means every address (``::``)."""
+    address, _colon, port = endpoint.partition(" ")[0].rpartition(":")
     address = address.strip("[]").partition("%")[0]
     if not port.isdigit():
         raise StockadeError("cannot read {!r} as an address and a port".format(endpoint))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Mapping
 
 from ansible_collections.stockade.fleet.plugins.module_utils._errors import StockadeError
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.config import (
@@ -39,6 +39,7 @@ _HEADER = (
 )
 
 
+_BEFORE_8_7 = {"KbdInteractiveAuthentication": "ChallengeResponseAuthentication"}
 _ALREADY = re.compile(r"Subsystem '([^']+)' already defined")
 
 
@@ -97,11 +98,16 @@ def asked_for(wish: Wish) -> dict[str, str | None]:
     return asked
 
 
-def merge(defaults: dict[str, str], asked: dict[str, str | None]) -> dict[str, str]:
-    """The profile's values with those asked for on top, by name."""
+def merge(
+    defaults: dict[str, str], asked: dict[str, str | None], known: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """The profile's values with those asked for on top, by name; ``known`` is what the host's ``sshd -T`` prints."""
     named = {canonical(keyword) for keyword in asked}
     merged = {keyword: value for keyword, value in defaults.items() if canonical(keyword) not in named}
     merged.update({keyword: value for keyword, value in asked.items() if value is not None})
+    if "challengeresponseauthentication" in (known or {}):
+        # OpenSSH before 8.7: it turns the other one on, whatever that says, and off with itself.
+        merged = {_BEFORE_8_7.get(keyword, keyword): value for keyword, value in merged.items()}
     return dict(sorted(merged.items(), key=lambda item: item[0].lower()))
 
 

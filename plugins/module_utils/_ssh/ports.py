@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
@@ -216,6 +217,11 @@ def _edited(tree: ConfigTree, edit: Callable[[str, int, str], str]) -> tuple[fil
         lines = before.decode("utf-8", "surrogateescape").split("\n")
         after = "\n".join(edit(path, number, line) for number, line in enumerate(lines, start=1))
         if after.encode("utf-8", "surrogateescape") != before:
+            if about and stat.S_ISLNK(about.st_mode):  # its mode is no mode of a file, and it would not come back
+                raise StockadeError(
+                    "refused, nothing was changed: {} is a link and is not written to: take the Port lines out of "
+                    "{}".format(path, os.path.realpath(path))
+                )
             mode = about.st_mode & 0o7777 if about else files.MODE
             found.append(files.Write(path, before, after.encode("utf-8", "surrogateescape"), mode=mode))
     return tuple(found)
@@ -229,9 +235,10 @@ def _socket(listener: host.Listener, ports: tuple[int, ...]) -> tuple[files.Writ
     before = files.content(path)
     remembered = _socket_before(listener) or sorted({split_endpoint(text)[1] for text in listener.socket.listen})
     lines = [_BEFORE + " ".join(map(str, remembered)), "[Socket]", "ListenStream="]
+    ipv6 = any(split_endpoint(text)[0] != "0.0.0.0" for text in listener.socket.listen)
     for port in ports:
         lines.append("ListenStream=0.0.0.0:{}".format(port))
-        if os.path.exists("/proc/net/if_inet6"):
+        if ipv6 and os.path.exists("/proc/net/if_inet6"):
             lines.append("ListenStream=[::]:{}".format(port))
     lines.append("BindIPv6Only=ipv6-only")  # or the second line would be refused, being the first one's address too
     after = (_SOCKET_HEADER + "".join(line + "\n" for line in lines)).encode("utf-8") if ports else None

@@ -218,3 +218,23 @@ def test_an_action_that_does_something_else_is_undone_by_what_it_was(tmp_path: P
         wish(plan(tmp_path, {"name": "a"})), verdict(live=live, wanted=host.configured), host.daemon, running=["a", "b"]
     )
     assert host.ran == ["reload --if-exists --restart a"]
+
+
+def test_a_jail_that_is_to_have_no_action_is_no_drift(tmp_path: Path, host: Host) -> None:
+    """Whether it is to have one is known once the configuration was read."""
+    host.configured["a"] = jail("a")[:-1]
+    assert host.jails is not None
+    host.jails["a"] = host.configured["a"]
+    unchanged = wish(plan(tmp_path, {"name": "a", "enabled": True, "action": []}))
+    assert drifted(unchanged, host.daemon, ["a", "b"])
+    assert not drifted(unchanged, host.daemon, ["a", "b"], wanted=host.configured)
+    assert drifted(unchanged, host.daemon, ["a", "b"], wanted={"a": jail("a")})
+
+
+def test_a_jail_of_ours_stops_although_the_live_files_cannot_be_read(tmp_path: Path, host: Host) -> None:
+    """Somebody broke our file by hand: nothing tells which jails were declared, but this one is taken away."""
+    (tmp_path / "jail.d" / "zz-stockade-a.local").write_text(HEADER + "\nenabled = true\n")
+    del host.configured["a"]
+    gone = wish(plan(tmp_path, {"name": "a"}, absent=True), absent=True)
+    told = apply(gone, verdict(live={}, wanted=host.configured), host.daemon, running=["a", "b"])
+    assert told["stopped"] == ["a"] and told["jails"] == ["b"]

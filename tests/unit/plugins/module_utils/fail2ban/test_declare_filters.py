@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import configparser
 from typing import Any
 
 import pytest
@@ -90,3 +91,31 @@ def test_names_that_something_reads() -> None:
     assert "tell-mail = mail <dest>\n" in render_action(chosen)
     with pytest.raises(StockadeError, match="action 'x': fail2ban knows no option 'leger'"):
         render_action({"name": "x", "actionban": "echo <ledger>", "init": {"leger": "/x"}})
+
+
+def test_an_option_for_one_family_stands_where_fail2ban_reads_it() -> None:
+    """Its parser ends a name at the first `=`: such an option has a section of its own."""
+    action = {
+        "name": "x",
+        "actionban": "drop <ip> <how>",
+        "init": {"how": "now", "how?family=inet6": "later"},
+    }
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    parser.read_string(render_action(action))
+    assert {title: dict(parser[title]) for title in parser.sections()} == {
+        "Definition": {"actionban": "drop <ip> <how>"},
+        "Init": {"how": "now"},
+        "Init?family=inet6": {"how": "later"},
+    }
+
+
+@pytest.mark.parametrize("key", ["how=x", "how?", "how?family=inet6?x"])
+def test_names_that_fail2ban_would_cut_short(key: str) -> None:
+    with pytest.raises(StockadeError, match="cannot be the name of an option"):
+        render_action({"name": "x", "actionban": "drop <ip> <how>", "init": {key: "y"}})
+
+
+def test_a_command_for_one_family_is_none() -> None:
+    """fail2ban has conditions for what commands are made of, in [Init] alone."""
+    with pytest.raises(StockadeError, match="'actionban.family=inet6' cannot be the name of an option"):
+        render_action({"name": "x", "actionban": "drop <ip>", "options": {"actionban?family=inet6": "drop6 <ip>"}})

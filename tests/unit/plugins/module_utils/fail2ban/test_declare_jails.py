@@ -58,6 +58,11 @@ def test_our_action_is_found_by_its_file_name(written: str, read: str) -> None:
     assert "banaction = %s\n" % read in d.render({"name": "x", "banaction": written})
 
 
+def test_our_action_is_found_in_a_list_as_well() -> None:
+    text = d.render({"name": "x", "action": ["stockade", "ledger", "stockade[timeout=1]", "stockades"]})
+    assert text.split() == ["[x]", "action", "=", "stockade.py", "ledger", "stockade.py[timeout=1]", "stockades"]
+
+
 @pytest.mark.parametrize(
     "name", ["", None, "a b", "a\n", "-x", ".x", "a/b", "a]b", "ä", "loglevel", "INCLUDES", "x" * 101]
 )
@@ -153,3 +158,37 @@ def test_default_turns_nothing_on() -> None:
     with pytest.raises(StockadeError, match="enable jails one by one"):
         d.render({"name": "DEFAULT", "enabled": True})
     assert d.wants_running({"name": "DEFAULT", "enabled": False}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [("True", "yes"), ("False", "no"), ("warn", "warn"), ("raw", "raw"), ("%(known/usedns)s", "%(known/usedns)s")],
+)
+def test_usedns_as_yaml_reads_yes_and_no(given: str, written: str) -> None:
+    """fail2ban takes any other word for `no` and says so in its log alone."""
+    assert "usedns = %s\n" % written in d.render({"name": "x", "usedns": given})
+    assert "usedns = %s\n" % written in d.render({"name": "x", "options": {"usedns": given}})
+
+
+@pytest.mark.parametrize("given", ["on", "1", "never"])
+def test_usedns_that_fail2ban_would_take_for_no(given: str) -> None:
+    with pytest.raises(StockadeError, match="jail 'x': usedns is '%s': none of yes, warn, no and raw" % given):
+        d.render({"name": "x", "usedns": given})
+
+
+def test_a_condition_is_none_of_a_jail() -> None:
+    with pytest.raises(StockadeError, match="jail 'x': 'port.family=inet6' cannot be the name of an option"):
+        d.render({"name": "x", "options": {"port?family=inet6": "22"}})
+
+
+@pytest.mark.parametrize("name", ["DEFAULT", "x"])
+def test_a_jail_is_turned_on_by_its_own_option_alone(name: str) -> None:
+    """Among the others nothing would look at it: not whether it runs afterwards, nor whether it is DEFAULT."""
+    with pytest.raises(StockadeError, match="jail '%s': enabled has an option of its own" % name):
+        d.render({"name": name, "options": {"Enabled": True}})
+
+
+@pytest.mark.parametrize("option", [{"port": [""]}, {"port": []}, {"protocol": ""}, {"options": {"protocol": ""}}])
+def test_a_ban_of_no_port_is_none(option: dict[str, Any]) -> None:
+    with pytest.raises(StockadeError, match="jail 'x': (port|protocol) is empty: a ban would refuse nothing"):
+        d.render({"name": "x", **option})

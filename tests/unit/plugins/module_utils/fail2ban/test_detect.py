@@ -152,3 +152,8 @@ def test_an_sshd_that_does_not_tell_its_ports_is_an_error_where_it_is_asked() ->
         of({"port": ["sshd"]})
     assert of({"port": ["22", "ssh"]})["port"] == ["22", "ssh"]
     assert of({"port": ["sshd"], "enabled": False}) == {"name": "a", "enabled": False}
+
+
+def test_a_match_that_is_none_is_named() -> None:
+    with pytest.raises(StockadeError, match=r"jail 'a': journalmatch \"_COMM=it's\" cannot be read: No closing"):
+        fitted({"backend": "detect", "journalmatch": ["_COMM=it's"]})

@@ -299,3 +299,26 @@ def test_a_file_of_somebody_else_under_our_name_is_left_alone(etc: Path) -> None
     ours(host).write_text("[DEFAULT]\nignoreip = 192.0.2.1\n")
     with pytest.raises(StockadeError, match="is not ours"):
         follow(host, "203.0.113.7")
+
+
+def test_links_are_followed_where_the_file_is_tried(etc: Path) -> None:
+    """Else the trial itself would write our file to the live directory, in check mode as well."""
+    elsewhere = etc.parent / "elsewhere"
+    (etc / "jail.d").rename(elsewhere)
+    (etc / "jail.d").symlink_to(elsewhere)
+    (etc / "jail.d" / "gone.local").symlink_to("nowhere")
+    follow(Fail2ban(etc, ["sshd"]), "203.0.113.7", check=True)
+    assert [path.name for path in elsewhere.iterdir()] == ["gone.local"]
+
+
+def test_indented_settings_are_read_as_fail2ban_reads_them(etc: Path) -> None:
+    (etc / "jail.local").write_text(
+        "[DEFAULT]\n  bantime = 1h\n  ignoreip = 192.0.2.7\n    192.0.2.8\n  action = x\n    ignoreip = 192.0.2.9\n\n"
+        "  [sshd]\nport = ssh\n"
+    )
+    host = Fail2ban(etc, ["sshd"])
+    assert host.ignored == {"sshd": ["192.0.2.7", "192.0.2.8"]}
+    follow(host, "203.0.113.7")
+    assert host.read(etc)["sshd"] == [*LOOPBACK, "203.0.113.7", "192.0.2.7", "192.0.2.8"]
+    assert host.ignored is not None
+    assert set(host.ignored["sshd"]) >= {"192.0.2.7", "192.0.2.8"}

@@ -122,3 +122,29 @@ def test_a_judge_that_cannot_speak(etc: Path) -> None:
             live="/a",
             wanted="/b",
         )
+
+
+def test_the_copy_leads_nowhere_else(etc: Path) -> None:
+    """A link that is copied as a link would have the trial write to the live files, or miss files of others."""
+    (etc / "jail.d").rmdir()
+    elsewhere = etc.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "site.local").write_text("[site]\n")
+    (etc / "jail.d").symlink_to(elsewhere)
+    (elsewhere / "gone.local").symlink_to("nowhere")
+    run = Tried(told={"wanted": {"a": jail("a")}})
+    scratch = str(etc.parent / "scratch")
+    host = Host(run=run, find=lambda name: None, config_dir=str(etc), scratch=scratch)
+    _converge.try_out(plan(etc, {"name": "a", "enabled": True}), host, command=str(etc / "client"))
+    assert set(run.seen) == {"site.local", "zz-stockade-a.local"}
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["gone.local", "site.local"]
+
+
+def test_a_relative_link_of_somebody_else_counts_in_the_copy(etc: Path) -> None:
+    """Without it the jail that it declares would be missing in the trial, and be stopped for that."""
+    (etc.parent / "site.local").write_text("[site]\nenabled = true\n")
+    (etc / "jail.d" / "site.local").symlink_to("../../site.local")
+    run = Tried(told={"wanted": {"a": jail("a")}})
+    host = Host(run=run, find=lambda name: None, config_dir=str(etc), scratch=str(etc.parent / "scratch"))
+    _converge.try_out(plan(etc, {"name": "a", "enabled": True}), host, command=str(etc / "client"))
+    assert run.seen["site.local"] == "[site]\nenabled = true\n"

@@ -148,6 +148,7 @@ def test_a_server_that_is_down_is_left_down_unless_asked(server: Server) -> None
     [
         ({}, "no setting is given"),
         ({"dbpurgeage": "xx"}, "dbpurgeage is 'xx': not a duration"),
+        ({"dbpurgeage": "\u0661d"}, "not a duration"),
         ({"dbmaxmatches": -1}, "must not be negative"),
         ({"stacksize": 8}, "at least 32 KiB"),
         ({"logtarget": "relative.log"}, "neither one of STDOUT"),
@@ -160,3 +161,20 @@ def test_settings_that_cannot_be(server: Server, params: dict[str, Any], why: st
     with pytest.raises(StockadeError, match=why):
         converge(server, **params)
     assert written(server.etc / "fail2ban.d") == {}
+
+
+def test_a_target_with_options_is_the_same_the_next_time(server: Server) -> None:
+    """fail2ban tells the target without its options, and takes others for this target only when it starts."""
+    assert server.has is not None
+    assert converge(server, logtarget="SYSLOG[facility=local0]")["restarted"]
+    server.has["logtarget"] = "SYSLOG"
+    assert not converge(server, logtarget="SYSLOG[facility=local0]")["changed"]
+    assert converge(server, logtarget="SYSLOG[facility=local1]")["restarted"]
+    assert server.restarts == 2
+
+
+def test_what_a_server_without_database_does_not_tell_is_no_drift(server: Server) -> None:
+    converge(server, dbfile="None", dbmaxmatches=5)
+    assert server.has is not None
+    server.has["dbmaxmatches"] = None
+    assert not converge(server, dbfile="None", dbmaxmatches=5)["changed"]

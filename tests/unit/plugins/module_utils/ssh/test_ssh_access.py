@@ -23,7 +23,7 @@ from ansible_collections.stockade.fleet.plugins.module_utils._ssh.host import fi
 from ansible_collections.stockade.fleet.plugins.module_utils._ssh.keys import parse_authorized_keys
 
 CONNECTION = Connection("operator", "198.51.100.7", "203.0.113.1", "22")
-TODAY = "20261120"
+NOW = "20261120120000"
 
 
 def blob(*fields: bytes) -> str:
@@ -51,7 +51,7 @@ def closed(
     values = {"pubkeyauthentication": "yes", "passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
     values.update({"usepam": "yes", "permitrootlogin": "no"}, **(effective or {}))
     account = Account(name, uid, ("operator", "sudo"), password, locked, tuple(parse_authorized_keys(keys)))
-    ways = ways_in({k: [v] for k, v in values.items()}, account, CONNECTION, today=TODAY)
+    ways = ways_in({k: [v] for k, v in values.items()}, account, CONNECTION, now=NOW)
     return "" if ways.open else "; ".join(ways.closed)
 
 
@@ -68,6 +68,10 @@ def test_a_key_gets_in() -> None:
         ('from="203.0.113.0/24" ' + ED25519, "only good from 203.0.113.0/24"),
         ('from="!198.51.100.7,*" ' + ED25519, "only good from"),
         ('expiry-time="20261119" ' + ED25519, "expired on 20261119"),
+        ('expiry-time="20261120" ' + ED25519, "expired on 20261120"),  # at its first second
+        ('expiry-time="202611201159" ' + ED25519, "expired on 20261120"),
+        ('from="198.51.100.7/24" ' + ED25519, "only good from"),  # host bits: sshd takes the whole list for none
+        ('from="198.51.100.*,192.0.2.1/24" ' + ED25519, "only good from"),
         ("cert-authority,no-pty " + ED25519, "certificate authority"),
         ("command=\"echo 'Please login as x';echo;exit 142\" " + ED25519, "forced command"),
         ('restrict,command="rrsync -ro \\"/a b\\"" ' + ED25519, "forced command"),
@@ -85,6 +89,9 @@ def test_a50_e13_keys_that_do_not_count(keys: str, reason: str) -> None:
         'environment="A=\\"command b\\"",no-pty ' + ED25519 + " comment with words",
         'from="198.51.100.*" ' + ED25519,
         'expiry-time="20261121" ' + ED25519,
+        'expiry-time="20261120120001" ' + ED25519,
+        'expiry-time="202611201201Z" ' + ED25519,
+        'from="192.0.2.0/24,198.51.100.0/24" ' + ED25519,
         rsa(1024) + "\n" + ED25519,
     ],
 )
@@ -92,9 +99,21 @@ def test_keys_that_count(keys: str) -> None:
     assert closed(keys, effective={"requiredrsasize": "3072"}) == ""
 
 
+def test_addresses_are_compared_by_what_they_are() -> None:
+    """sshd reads an address where it can, so it may be written in any way."""
+    effective = {"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"]}
+    account = Account("operator", 1000, (), False, False, tuple(parse_authorized_keys(ED25519)))
+    for pattern, opens in (("2001:DB8:0::7", True), ("2001:db8::8", False), ("2001:db8::/48", True)):
+        wanted = dict(effective, allowusers=["operator@" + pattern])
+        ways = ways_in(wanted, account, Connection("operator", "2001:db8::7"), now=NOW)
+        assert bool(ways.open) is opens, pattern
+
+
 def test_key_type_not_accepted() -> None:
     assert "not in PubkeyAccepted" in closed(effective={"pubkeyacceptedalgorithms": "rsa-sha2-512"})
     assert closed(rsa(3072), effective={"pubkeyacceptedalgorithms": "rsa-sha2-512"}) == ""
+    # OpenSSH before 8.5 has the older name
+    assert "not in PubkeyAccepted" in closed(effective={"pubkeyacceptedkeytypes": "rsa-sha2-512"})
 
 
 @pytest.mark.parametrize(
@@ -162,16 +181,14 @@ def test_a_forced_command_that_this_run_came_through_is_no_obstacle() -> None:
     account = Account("operator", 1000, (), False, False, keys)
     values = {"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"], "forcecommand": ["wrap"]}
     proof = Proof(keys[0].fingerprint, "wrap")
-    assert ways_in(values, account, CONNECTION, today=TODAY, proof=proof).usable == list(keys)
-    assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof("SHA256:x", "wrap")).open
-    assert not ways_in(values, account, CONNECTION, today=TODAY, proof=Proof(keys[0].fingerprint, "other")).open
+    assert ways_in(values, account, CONNECTION, now=NOW, proof=proof).usable == list(keys)
+    assert not ways_in(values, account, CONNECTION, now=NOW, proof=Proof("SHA256:x", "wrap")).open
+    assert not ways_in(values, account, CONNECTION, now=NOW, proof=Proof(keys[0].fingerprint, "other")).open
 
 
 def revoking(**more: object) -> str:
     account = Account("operator", 1000, (), False, False, tuple(parse_authorized_keys(ED25519)), **more)
-    ways = ways_in(
-        {"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"]}, account, CONNECTION, today=TODAY
-    )
+    ways = ways_in({"pubkeyauthentication": ["yes"], "passwordauthentication": ["no"]}, account, CONNECTION, now=NOW)
     return "" if ways.open else "; ".join(ways.closed)
 
 

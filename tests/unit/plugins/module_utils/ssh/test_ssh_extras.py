@@ -318,6 +318,8 @@ def test_certificate_authorities_and_principals() -> None:
     }
     assert found.files[extras.AUTHORITIES] == KEY.encode() + b"\n"
     assert found.files["/etc/ssh/stockade-principals.alice"] == b"ops\nalice\n"
+    one = made({"user_ca_keys": [KEY], "principals": {"alice": "ops"}})  # one name is a list of one, not of letters
+    assert one.files["/etc/ssh/stockade-principals.alice"] == b"ops\n"
     # sshd reads it as the user who logs in.
     assert extras.mode("/etc/ssh/stockade-principals.alice") == 0o644
     assert "AuthorizedPrincipalsFile" not in made({"user_ca_keys": [KEY]}).settings
@@ -332,6 +334,8 @@ def test_certificate_authorities_and_principals() -> None:
         ({"principals": {"alice": ["ops"]}}, "principals without user_ca_keys"),
         ({"user_ca_keys": [KEY], "principals": {"../x": ["ops"]}}, "no name of a user"),
         ({"user_ca_keys": [KEY], "principals": {"alice": ["a b"]}}, "not one word"),
+        ({"user_ca_keys": [KEY], "principals": {"alice": None}}, "principals of alice: None is no list of names"),
+        ({"user_ca_keys": [KEY], "principals": {"alice": {"ops": 1}}}, "is no list of names"),
     ],
 )
 def test_authorities_that_cannot_be(wish: dict[str, Any], reason: str) -> None:

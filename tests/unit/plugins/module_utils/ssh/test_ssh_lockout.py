@@ -46,7 +46,8 @@ def judged(
     parsed = tuple(parse_authorized_keys(keys, "/home/operator/.ssh/authorized_keys"))
     account = Account("operator", 1000, (), password, False, parsed)
     before, after = (
-        ways_in({k: [v] for k, v in values.items()}, account, CONNECTION, today="20261120") for values in (now, then)
+        ways_in({k: [v] for k, v in values.items()}, account, CONNECTION, now="20261120120000")
+        for values in (now, then)
     )
     return judge(before, after, used, "operator", {k: [v] for k, v in then.items()})
 

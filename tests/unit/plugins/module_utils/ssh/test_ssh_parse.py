@@ -106,6 +106,7 @@ def test_without_systemd_nobody_is_known_to_listen() -> None:
         ("0.0.0.0:2222", ("0.0.0.0", 2222)),
         ("22", ("::", 22)),
         ("[fe80::1%eth0]:22", ("fe80::1", 22)),
+        ("0.0.0.0:22 rdomain vrf-mgmt", ("0.0.0.0", 22)),  # as sshd -T says it of a VRF
     ],
 )
 def test_split_endpoint(text: str, expected: tuple[str, int]) -> None:

@@ -197,3 +197,13 @@ def test_host_keys_beside_those_of_others_are_no_conflict() -> None:
     values: dict[str, Any] = {"wanted": wanted, "tree": ConfigTree("/etc/ssh/sshd_config"), "match": False}
     assert plan.shadowed(settings, effective={"hostkey": ["/etc/ssh/b", "/etc/ssh/a"]}, **values) == []
     assert plan.shadowed(settings, effective={"hostkey": ["/etc/ssh/b"]}, **values)
+
+
+@pytest.mark.parametrize("keyword", ["KbdInteractiveAuthentication", "ChallengeResponseAuthentication"])
+def test_before_openssh_8_7_the_older_name_decides(keyword: str) -> None:
+    """There it turns the newer one on, whatever that says: a drop-in with the newer one alone would do nothing."""
+    old = {"challengeresponseauthentication": ["yes"], "kbdinteractiveauthentication": ["yes"]}
+    new = {"kbdinteractiveauthentication": ["yes"]}
+    asked: dict[str, str | None] = {keyword: "no", "UsePAM": "yes"}
+    assert plan.merge({}, asked, known=old) == {"ChallengeResponseAuthentication": "no", "UsePAM": "yes"}
+    assert plan.merge({}, asked, known=new) == {keyword: "no", "UsePAM": "yes"}

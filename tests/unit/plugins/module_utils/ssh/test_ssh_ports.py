@@ -246,3 +246,24 @@ def test_a_dropins_ports_are_read_and_replaced_and_nothing_else() -> None:
     kept = b"# Port 1\nPortable 4\nPermitOpen host:5\n"
     assert ports.with_ports(content, ()) == kept
     assert ports.with_ports(kept, (22, 2222)) == kept + b"Port 22\nPort 2222\n"
+
+
+def test_a_link_of_others_with_a_port_is_refused_before_anything_is_changed(lab: Made) -> None:
+    """In its place would be a file, with the mode that a link has: anybody could write to it."""
+    a_host = lab()
+    elsewhere = a_host.place / "site.conf"
+    elsewhere.write_text("Port 22\n")
+    (a_host.drops / "50-site.conf").symlink_to(elsewhere)
+    with pytest.raises(StockadeError, match=r"50-site\.conf is a link.*: take the Port lines out of .*/site\.conf"):
+        a_host.step(2222)
+    assert not a_host.ours.exists()
+
+
+def test_a_link_of_others_without_a_port_is_in_nobodys_way(lab: Made) -> None:
+    a_host = lab()
+    elsewhere = a_host.place / "site.conf"
+    elsewhere.write_text("UseDNS no\n")
+    (a_host.drops / "50-site.conf").symlink_to(elsewhere)
+    a_host.step(2222)
+    a_host.step(2222)
+    assert a_host.answering() == {2222} and (a_host.drops / "50-site.conf").is_symlink()

@@ -43,6 +43,16 @@ def test_a_socket_is_moved_by_a_dropin_of_its_own_that_lists_every_address(
     assert not changed and not again.more
 
 
+def test_a_socket_of_ipv4_alone_stays_one(lab: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who listens on no address of IPv6 may have no firewall there."""
+    without_ipv6(monkeypatch, there=True)
+    a_host = lab(socket=("0.0.0.0:22",))
+    for _step in range(2):
+        a_host.step(2222)
+        assert "[::]" not in a_host.socket_dropin.read_text()
+    assert a_host.answering() == {2222}
+
+
 def test_a_socket_without_our_dropin_is_the_units_again(lab: Made) -> None:
     a_host = lab(socket=SOCKET)
     a_host.step(2222)
