@@ -257,6 +257,15 @@ def test_an_answer_that_cannot_get_out_is_no_traceback(target: str, code: int, s
     assert said in done.stderr and done.stderr.count("\n") == (1 if said else 0)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("file", "code"), [("/dev/null", 0), ("/dev/null/none", 2)])
+def test_a_closed_stream_is_no_failure(closed: str, file: str, code: int) -> None:
+    words = [sys.executable, "-I", str(PROGRAM), "check", "--warden-config", file]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
 def test_help_says_how_answers_look_and_how_they_end(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(["--help"])

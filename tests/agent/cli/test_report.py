@@ -165,6 +165,7 @@ def test_more_than_the_limit_is_said(report: Callable[..., Done]) -> None:
         ("--limit", "0"),
         ("--limit", "-1"),
         ("--limit", "100001"),
+        ("--rule", "\udcff"),
     ],
 )
 def test_what_cannot_be_understood_is_bad_usage(report: Callable[..., Done], words: tuple[str, ...]) -> None:

@@ -150,6 +150,18 @@ def test_ch12_a_program_that_hangs_is_ended_with_what_it_started(site: Site) -> 
     assert not [line for line in commands if str(site.program).encode() in line]
 
 
+def test_a_program_that_says_very_much_fills_no_memory(site: Site) -> None:
+    site.set("fails", "203.0.113.9")
+    program = site.root / "program"
+    program.write_text(
+        f"#!/bin/sh\necho no >&2\nhead -c 50000000 /dev/zero >&2\n"
+        f"stat -L -c %s /proc/self/fd/2 >{site.root}/size\nexit 3\n"
+    )
+    with pytest.raises(FirewallError, match=r"ended with 3: no$"):
+        site.firewall.apply(ban={ADDRESS: 600}, lift=[])
+    assert int((site.root / "size").read_text()) <= 1_000_000
+
+
 def test_many_calls_are_done_in_turns(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TURN_SECONDS", -1.0)
     with pytest.raises(FirewallError, match="2 of 2 networks are still to be done"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -443,3 +444,24 @@ def test_a_message_that_is_not_understood_names_what_and_why(host: Host, message
 def test_invisible_characters_in_a_reason_are_made_visible(host: Host) -> None:
     host.ban("203.0.113.9", reason="a\x1b[31mb\u202ec\nd")
     assert host.ask("bans")["bans"][0]["reason"] == r"a\x1b[31mb\u202ec\nd"
+
+
+def test_nobody_keeps_another_source_from_banning_by_using_its_id_up(host: Host) -> None:
+    host.ban("203.0.113.10", caller=WATCHER, source="watcher/x", id="sshd:1")
+    assert host.ban("203.0.113.9", source="fail2ban/sshd", id="sshd:1")["results"][0]["state"] == "banned"
+    rows = [{"network": "203.0.113.11", "source": f"fail2ban/{jail}", "id": "same"} for jail in ("sshd", "nginx")]
+    assert [result["state"] for result in host.ask("ban", bans=rows)["results"]] == ["banned", "banned"]
+    assert host.ask("unban", networks=["203.0.113.11"])["total"] == 2
+    host.ask("ban", bans=[{**row, "id": "again"} for row in rows])
+    assert host.ask("whitelist_set", entries=["203.0.113.11"])["counts"]["lifted"] == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "field"), [("ban", "bans"), ("permanent_bans", "entries"), ("whitelist_set", "entries")]
+)
+def test_an_end_is_a_date_that_can_be_shown(host: Host, op: str, field: str) -> None:
+    last = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+    host.ask(op, **{field: [{"network": "203.0.113.9", "expires_at": last}]})
+    with pytest.raises(ProtocolError, match="expires_at") as caught:
+        host.ask(op, **{field: [{"network": "203.0.113.10", "expires_at": last + 1}]})
+    assert caught.value.code == "invalid"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,6 +145,18 @@ def test_a_crowd_with_somebody_whitelisted_in_it_is_not_merged(host: Host, entry
     assert "2001:db8:5::/48" not in host.firewall.bans
 
 
+@pytest.mark.parametrize("duration", ["permanent", "30d"])
+def test_a_merged_crowd_takes_nothing_from_a_ban_of_the_48(host: Host, duration: str) -> None:
+    with_room_for(host, CROWD + 8)
+    host.ban("2001:db8:5::/48", duration=duration)
+    held = host.ask("bans", covering="2001:db8:5::/48")["bans"][0]["expires_at"]
+    host.ask("ban", bans=[{"network": text, "duration": "1h"} for text in sixty_fours(CROWD + 8)])
+    host.now += 1
+    host.ban("203.0.113.9")
+    assert host.banned() == ["2001:db8:5::/48", "203.0.113.9"]
+    assert host.ask("bans", covering="2001:db8:5::/48")["bans"][0]["expires_at"] == held
+
+
 def test_fewer_than_a_crowd_stay_what_they_are(host: Host) -> None:
     with_room_for(host, 70)
     host.ban(*sixty_fours(CROWD - 1), *sixty_fours(1, "2001:db8:6"), duration="2h")
@@ -260,3 +273,23 @@ def test_a_holed_ban_answers_with_no_more_holes_than_any_list_shows(host: Host) 
     host.ask("whitelist_set", entries=entries)
     answer = host.ban("198.0.0.0/8")
     assert len(answer["results"][0]["holes"]) <= 100
+
+
+def test_an_answer_has_no_more_rows_than_the_caller_may_have(host: Host) -> None:
+    """Else a service with a ban under each of many names makes answers that no memory holds."""
+    watcher = replace(WATCHER, max_rows=10)
+    host.ask("ban", watcher, bans=[{"network": "203.0.113.0/24", "source": f"watcher/{n}"} for n in range(30)])
+    inside = [f"203.0.113.{number}" for number in range(20)]
+    results = host.ask("unban", watcher, networks=inside, source="watcher/x")["results"]
+    assert [result["network"] for result in results] == inside
+    assert sum(len(result["remaining"]) for result in results) == 10
+    assert len(host.ask("why", watcher, address=inside[0])["bans"]) == 10
+    answer = host.ask("bans", watcher, covering=inside[0])
+    assert (len(answer["bans"]), answer["total"], answer["truncated"]) == (10, 30, True)
+    assert len(host.ask("unban", networks=[inside[0]])["results"][0]["remaining"]) == 30
+
+
+def test_a_network_that_is_named_twice_is_lifted_once(host: Host) -> None:
+    host.ban("203.0.113.9")
+    results = host.ask("unban", networks=["203.0.113.9", "::ffff:203.0.113.9"])["results"]
+    assert [(result["network"], result["state"]) for result in results] == [("203.0.113.9", "lifted")]

@@ -241,6 +241,38 @@ def test_whatever_bytes_are_wrong_the_warden_starts_and_enforces(state: State, s
     assert opened.registry.counts(NOW)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE bans SET expires_at = x'6b49d200' WHERE id LIKE '%203.0.1.7:%'",
+        "UPDATE bans SET banned_at = 'kIO' WHERE id LIKE '%203.0.1.7:%'",
+        "UPDATE bans SET source = x'6c' WHERE id LIKE '%203.0.1.7:%'",
+        "UPDATE whitelist SET expires_at = x'6b49d200'",
+        "UPDATE whitelist SET comment = x'00'",
+        "PRAGMA user_version=2",
+        *(
+            f"UPDATE sqlite_master SET sql = replace(sql, '{right}', '{wrong}') WHERE name = '{table}'"
+            for table, right, wrong in (
+                ("bans", "expires_at", "expires_qt"),
+                ("whitelist", "comment", "colment"),
+                ("history", "ended_by", "endad_by"),
+                ("settings", "value", "valve"),
+            )
+        ),
+    ],
+)
+def test_one_wrong_bit_in_a_type_or_name_is_found_at_the_start(state: State, damage: str) -> None:
+    state.keep_copy()
+    with closing(sqlite3.connect(state.file)) as db:
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute(damage)
+        db.commit()
+    opened = state.open()
+    assert opened.warnings and "was lost" in opened.warnings[0]
+    assert in_force(opened) == dict.fromkeys(ADDRESSES)
+    assert [str(entry.network) for entry in opened.registry.whitelist(NOW)] == sorted(state.firewall.whitelist)
+
+
 # Locked
 
 

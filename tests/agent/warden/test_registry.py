@@ -136,7 +136,14 @@ def test_a_ban_that_ended_is_in_the_history_once_before_and_after_it_was_moved(r
         rows.tidy(now)
         assert history(rows, "203.0.113.9", now) == [("x", NOW + 60, "expired")]
     assert rows.past_total() == 1
-    assert rows.known_id("x")
+    assert rows.known_id("x", "operator", "web1")
+
+
+def test_an_id_is_known_of_its_own_source_and_origin_alone(rows: Registry) -> None:
+    rows.change(NOW, Change(put=[ban("203.0.113.9", id="x", source="watcher/a")]))
+    assert rows.known_id("x", "watcher/a", "web1")
+    assert not rows.known_id("x", "fail2ban/sshd", "web1")
+    assert not rows.known_id("x", "watcher/a", "web2")
 
 
 def test_a_change_that_fails_half_way_changes_nothing(rows: Registry) -> None:
@@ -196,8 +203,8 @@ def test_the_oldest_go_when_there_is_more_history_than_rows_for_it(
         end_at(rows, number, NOW + number)
     rows.tidy(NOW + 20)
     assert rows.past_total() == 10
-    assert not rows.known_id("4")
-    assert rows.known_id("5")
+    assert not rows.known_id("4", "operator", "web1")
+    assert rows.known_id("5", "operator", "web1")
 
 
 def test_what_age_made_room_for_is_not_made_room_for_again(rows: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -129,6 +130,49 @@ def test_a_thousand_requests_at_once_wait_for_themselves(service: Service) -> No
         began = time.monotonic()
         assert Client(service.path).call("status")["op"] == "status"
         assert time.monotonic() - began < 10
+
+
+def test_a_caller_with_many_slow_requests_has_one_turn_in_a_round(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each of them takes longer than the warden serves before it looks after itself."""
+    greedy = [service.connect() for _number in range(10)]
+    for sock in greedy:
+        sock.sendall(protocol.encode({"v": 1, "op": "slow", "seconds": 0.06}) * 100)  # a minute of work
+        assert line(sock)["ok"]
+    monkeypatch.setattr(server_module, "peer_uid", lambda _sock: 12345)
+    began = time.monotonic()
+    assert Client(service.path).call("status")["op"] == "status"
+    assert time.monotonic() - began < 10
+    for sock in greedy:
+        sock.close()
+
+
+def test_no_more_is_read_from_who_has_lines_to_be_answered(service: Service) -> None:
+    with service.connect() as greedy:
+        sending = threading.Thread(target=send_until_closed, args=(greedy,), daemon=True)
+        sending.start()
+        with greedy.makefile("rb") as answers:
+            for _number in range(2000):
+                assert json.loads(answers.readline())["ok"]
+        held = max(len(connection.received) for connection in list(service.server._connections.values()))
+        greedy.shutdown(socket.SHUT_RDWR)
+        sending.join()
+    assert held <= 2 * server_module.READ_BYTES
+
+
+def send_until_closed(sock: socket.socket) -> None:
+    lines = protocol.encode({"v": 1, "op": "status"}) * 10_000
+    with contextlib.suppress(OSError):
+        while True:
+            sock.sendall(lines)
+
+
+def test_who_sends_and_hangs_up_halfway_has_every_line_answered(service: Service) -> None:
+    with service.connect() as sock, sock.makefile("rb") as answers:
+        sock.sendall(b"".join(protocol.encode({"v": 1, "op": str(number)}) for number in range(5)))
+        sock.shutdown(socket.SHUT_WR)
+        assert [json.loads(answer)["result"]["op"] for answer in answers] == ["0", "1", "2", "3", "4"]
 
 
 def test_who_does_not_read_answers_is_owed_one_and_not_all_of_them(service: Service) -> None:

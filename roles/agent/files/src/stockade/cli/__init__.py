@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from stockade.client import WardenUnavailable
 from stockade.protocol import INVALID, REFUSED, ProtocolError
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         return _service(arguments[0], list(arguments[1:]))
     from stockade.cli.parser import parse  # services start without argparse
 
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # closed by whoever started this
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console of another encoding shows what it can
@@ -61,6 +63,10 @@ def _service(name: str, arguments: list[str]) -> int:
     from stockade.watcher.service import main as watcher
 
     return watcher(arguments)
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def complain(message: str, limit: int = 1000) -> None:

@@ -55,6 +55,8 @@ def _question(options: argparse.Namespace) -> Question:
         address = None if options.address is None else parse_network(options.address)
     except ValueError as error:
         raise ProtocolError(INVALID, str(error)) from None
+    if options.rule is not None and not options.rule.isprintable():
+        raise ProtocolError(INVALID, f"--rule: {options.rule[:64]!r} is no name of a rule")
     since, until = _time(options.since), _time(options.until)
     if since is not None and until is not None and since >= until:
         raise ProtocolError(INVALID, "--until lies before --since")

@@ -36,7 +36,7 @@ class Changes:
         now, policy, results = self._execution.now(), self._execution.policy(), []
         put: dict[tuple[Network, str, str], Ban] = {}
         replaced: list[Ban] = []
-        ids: set[str] = set()
+        ids: set[tuple[str, str, str]] = set()
         for wanted in request.bans:
             source, origin = self._source(caller, wanted.source), self._origin(wanted)
             refusal = policy.refusal(wanted.network, caller=caller, operator=source == "operator", force=request.force)
@@ -50,7 +50,8 @@ class Changes:
                 results.append(_result(wanted.network, "refused", message=refusal))
                 continue
             held = put.get((wanted.network, source, origin)) or self._held(wanted.network, source, origin, now)
-            if wanted.id and (self._registry.known_id(wanted.id) or wanted.id in ids):
+            known = (wanted.id or "", source, origin)
+            if wanted.id and (self._registry.known_id(*known) or known in ids):
                 message = "" if held else "this ban was made before and lifted since"
                 expires_at = held.expires_at if held else None
                 results.append(_result(wanted.network, "unchanged", message=message, expires_at=expires_at))
@@ -62,7 +63,7 @@ class Changes:
             if not unchanged:
                 if held and put.get((ban.network, source, origin)) is held:
                     replaced.append(held)
-                ids.add(ban.id)
+                ids.add((ban.id, source, origin))
                 put[ban.network, source, origin] = ban
             results.append(_result(wanted.network, state, expires_at=ban.expires_at, holes=holes))
         if not request.check:
@@ -73,17 +74,19 @@ class Changes:
 
     def unban(self, caller: Caller, request: Request) -> Answer:
         """Lift the rows of networks, and say what still covers them."""
-        now, results = self._execution.now(), []
-        end: dict[str, Ban] = {}
+        now, results, room = self._execution.now(), [], caller.max_rows
+        end: dict[tuple[Network, str, str], Ban] = {}
         source = None if caller.trusted and request.source is None else self._source(caller, request.source)
         if request.everything:
-            end = {ban.id: ban for ban in self._registry.live(now, source=source)}
+            end = {ban[:3]: ban for ban in self._registry.live(now, source=source)}
             results = [_lifted(ban.network, [ban], []) for ban in list(end.values())[:SHOWN]]
         for network in request.networks:
             rows = self._registry.live(now, network=network, source=source)
-            remaining = [ban for ban in self._registry.covering(now, network) if ban not in rows]
+            covering = self._registry.covering(now, network) if room else []
+            remaining = [ban for ban in covering if ban not in rows][:room]
             results.append(_lifted(network, rows, remaining))
-            end.update((ban.id, ban) for ban in rows)
+            room -= len(remaining)
+            end.update((ban[:3], ban) for ban in rows)
         if not request.check:
             self._execution.carry_out(now, Change(end=list(end.values()), ended_by=f"unban/{caller.name}"))
         return {"changed": bool(end), "total": len(end), "results": results}

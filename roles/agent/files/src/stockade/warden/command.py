@@ -9,6 +9,7 @@ around a whitelisted network is not given to it, and that is told as a failure.
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import signal
@@ -26,6 +27,7 @@ CALL_SECONDS = 10.0  # for one call of the program
 TURN_SECONDS = 20.0  # for all calls of one change: the warden answers nobody meanwhile. The rest is done by the retry
 REST_SECONDS = 4.0  # between two turns of work that is not done yet; enforcement tries again after five
 SAME_END_SECONDS = 5
+SAID_BYTES = 65536  # of a program's standard error; what it writes beyond fails with EPERM
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -176,7 +178,10 @@ class Command:
         if "CREDENTIALS_DIRECTORY" in os.environ:
             environment["CREDENTIALS_DIRECTORY"] = os.environ["CREDENTIALS_DIRECTORY"]
         # A file, not a pipe: a program that leaves something running with its standard error open holds nobody up.
-        with os.fdopen(os.memfd_create("said"), "w+b") as said:  # in memory: a full disk keeps nobody from banning
+        # It lies in memory, so that a full disk keeps nobody from banning, and cannot grow beyond what it has.
+        with os.fdopen(os.memfd_create("said", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b") as said:
+            said.truncate(SAID_BYTES)
+            fcntl.fcntl(said, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
             try:
                 process = subprocess.Popen(
                     command,
@@ -197,7 +202,7 @@ class Command:
                 raise _CallError(f"{command[0]} took longer than {self._call_seconds:g} s", hopeless=True) from None
             if code != 0:
                 said.seek(0)
-                words = visible(said.read(2000).decode(errors="replace").strip())
+                words = visible(said.read(2000).rstrip(b"\0").decode(errors="replace").strip())
                 raise _CallError(f"{command[0]} ended with {code}" + (f": {words}" if words else ""))
 
 

@@ -81,9 +81,12 @@ class Shedding:
         for network in self._registry.crowded(now, CROWD):
             if policy.refusal(network, caller=caller, operator=False, force=False) or policy.holes(network):
                 continue
-            rows = [ban for ban in self._registry.inside(now, network) if _timed(ban)]
+            held = self._registry.inside(now, network)
+            rows = [ban for ban in held if _timed(ban)]
+            around = self._around(network, rows, now)
             change.end += [ban for ban in rows if ban.network != network]
-            change.put.append(self._around(network, rows, now))
+            if not any(ban[:3] == around[:3] and ban.expires_at is None for ban in held):
+                change.put.append(around)
         return change
 
     def _around(self, network: Network, rows: list[Ban], now: int) -> Ban:

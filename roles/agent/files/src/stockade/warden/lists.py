@@ -82,9 +82,9 @@ class Lists:
                 put[asked.network] = entry
         drop = set(request.networks) | (held.keys() - wanted if request.prune else set())
         remove = [entry for network, entry in held.items() if network in drop and network not in wanted]
-        lifted = {ban.id: ban for network in wanted for ban in self._registry.inside(now, network)}
+        lifted = {ban[:3]: ban for network in wanted for ban in self._registry.inside(now, network)}
         if not self._execution.subtracts:  # a ban around it could not be made either
-            lifted.update((ban.id, ban) for network in wanted for ban in self._registry.covering(now, network))
+            lifted.update((ban[:3], ban) for network in wanted for ban in self._registry.covering(now, network))
         total = len(held.keys() - drop | wanted)
         counts = _counts(added=len(put), removed=len(remove), lifted=len(lifted), expired=over, total=total)
         if not request.check:

@@ -59,7 +59,8 @@ class Queries:
         now, limit = self._execution.now(), min(request.limit, caller.max_rows)
         if request.covering is not None:
             found = self._registry.covering(now, request.covering)
-            return {"bans": [ban.wire() for ban in found], "total": len(found), "truncated": False}
+            rows = [ban.wire() for ban in found[: caller.max_rows]]
+            return {"bans": rows, "total": len(found), "truncated": len(found) > len(rows)}
         counts = self._registry.counts(now)
         total = sum(counts.values()) if request.source is None else counts.get(request.source, 0)
         found = self._registry.newest(now, limit, request.source)
@@ -74,7 +75,7 @@ class Queries:
         """Everything that decides about one network: what bans it, what lets it through, what was."""
         network, now = request.covering, self._execution.now()
         assert network is not None
-        bans = self._registry.covering(now, network)
+        bans = self._registry.covering(now, network)[: caller.max_rows]
         packets = self._enforcement.packets({ban.network for ban in bans})
         around = set(network.supernets())
         whitelist = [entry for entry in self._registry.whitelist(now) if entry.network in around]

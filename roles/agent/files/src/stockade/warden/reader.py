@@ -72,10 +72,11 @@ class Reader:
         rows = map(as_ban, self._db.execute(query, (*keys, now)))
         return sorted(rows, key=lambda ban: (-ban.network.prefixlen, ban.source))
 
-    def known_id(self, ban_id: str) -> bool:
-        """True if a ban of this id was ever recorded (and not yet forgotten with the history)."""
-        query = "SELECT 1 FROM bans WHERE id = :id UNION ALL SELECT 1 FROM history WHERE id = :id LIMIT 1"
-        return self._db.execute(query, {"id": ban_id}).fetchone() is not None
+    def known_id(self, ban_id: str, source: str, origin: str) -> bool:
+        """True if this source of this origin ever had a ban of this id recorded (and it is not forgotten yet)."""
+        same = "id = :id AND source = :source AND origin = :origin"
+        query = f"SELECT 1 FROM bans WHERE {same} UNION ALL SELECT 1 FROM history WHERE {same} LIMIT 1"
+        return self._db.execute(query, {"id": ban_id, "source": source, "origin": origin}).fetchone() is not None
 
     def in_force(self, now: int, networks: Set[Network] | None = None) -> dict[Network, int | None]:
         """What the kernel has to hold: each banned network with the longest end of its rows (None: permanent)."""

@@ -28,10 +28,18 @@ GRACE_SECONDS = 86400  # how long an expired row stays where a clock that went b
 _TIDY_ROWS = 10_000  # at once: a caller waits no longer than that takes
 _WAL_BYTES = 4 * 1024 * 1024  # what the write-ahead log is cut down to after a bulk
 
-# What `rows.key_of` never makes; the check of the file's structure does not see it.
-_STRANGE = (
-    "SELECT 1 FROM (SELECT key FROM bans UNION ALL SELECT key FROM whitelist)"
-    " WHERE typeof(key) <> 'blob' OR length(key) <> 17 OR substr(key, 17) > x'80' LIMIT 1"
+# What is enforced, column by column: one wrong bit makes a number text or bytes, or a key that `rows.key_of` never
+# makes; the check of the file's structure sees neither.
+_ENFORCED = {
+    "bans": {"blob": "key", "text": "source origin id reason", "integer": "banned_at expires_at"},
+    "whitelist": {"blob": "key", "text": "list comment", "integer": "added_at expires_at"},
+}
+_STRANGE = " UNION ALL ".join(
+    f"SELECT 1 FROM {table} WHERE length(key) <> 17 OR substr(key, 17) > x'80' OR "
+    + " OR ".join(
+        f"typeof({column}) NOT IN ('{kind}', 'null')" for kind, names in columns.items() for column in names.split()
+    )
+    for table, columns in _ENFORCED.items()
 )
 
 _ROW = "key = ? AND source = ? AND origin = ?"
@@ -69,11 +77,18 @@ class Registry(Reader):
             self.version = schema.version(db)
             if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(str(said))
-            if schema.version(db) >= schema.OLDEST and db.execute(_STRANGE).fetchone():
-                raise sqlite3.DatabaseError("a row names no network")
+            if self.version == schema.VERSION and not schema.whole(db):
+                raise sqlite3.DatabaseError("its schema is not the agent's")
+            if self.version >= schema.OLDEST and db.execute(_STRANGE).fetchone():
+                raise sqlite3.DatabaseError("a row is no ban and no whitelist entry")
         except UnicodeDecodeError as error:  # in what SQLite says about a broken schema
             db.close()
             raise sqlite3.DatabaseError(f"its schema is broken ({error.reason})") from None
+        except sqlite3.OperationalError as error:
+            db.close()
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # of a table or column, not of the disk
+                raise sqlite3.DatabaseError(f"its schema is broken ({error})") from None
+            raise
         except BaseException:
             db.close()
             raise

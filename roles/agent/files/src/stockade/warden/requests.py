@@ -18,6 +18,7 @@ from stockade.warden.policy import WIDEST_WHITELIST
 DEFAULT: Literal["default"] = "default"  # no duration in the request: the configured one
 MAX_ENTRIES = 200_000
 MAX_ABOUT = 64  # characters
+LATEST = 253_402_300_799  # epoch seconds: the end of the year 9999, behind which no date can be shown
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SOURCE = re.compile(r"operator|fleet|(?:watcher|fail2ban|list)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -142,7 +143,9 @@ def _parse(op: str, message: dict[str, Any]) -> Request:
         text=_alarm_text(message.get("text")) if op == "alarm" else "",
         bans=() if whitelist else tuple(_ban(entry, permanent) for entry in entries),
         entries=tuple(map(_whitelisted, entries)) if whitelist else (),
-        networks=tuple(parse_network(text) for key in ("networks", "remove") for text in _entries(message, key)),
+        networks=tuple(
+            dict.fromkeys(parse_network(text) for key in ("networks", "remove") for text in _entries(message, key))
+        ),
     )
 
 
@@ -199,7 +202,7 @@ def _end(
     if duration is not None and expires_at is not None:
         raise ValueError("either a duration or an end, not both")
     if expires_at is not None:
-        return None, _number(entry, "expires_at", default=0, most=1 << 40)
+        return None, _number(entry, "expires_at", default=0, most=LATEST)
     return unsaid if duration is None else durations.parse(duration), None
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 # Step by step; the number of a file (`user_version`) says which step it has reached. A step that was released is
 # never changed: what is missing is added by the next one. Number 1 was a layout from before the first release.
@@ -46,6 +47,18 @@ OLDEST = min(STEPS)
 def version(db: sqlite3.Connection) -> int:
     """The step the file has reached; 0 for a new one."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def whole(db: sqlite3.Connection) -> bool:
+    """Whether a file that has reached the last step has every table and index of it, to the letter."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        upgrade(fresh)
+        return _objects(fresh) <= _objects(db)
+
+
+def _objects(db: sqlite3.Connection) -> set[str]:
+    query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    return {sql for (sql,) in db.execute(query)}
 
 
 def upgrade(db: sqlite3.Connection) -> None:

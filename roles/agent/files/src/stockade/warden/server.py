@@ -59,8 +59,8 @@ class _Connection:
 class Server:
     """Serves `listener`; `handle` answers a request or raises ProtocolError.
 
-    Each connection has one line answered in a round, and nothing more is read from it while its answer waits to be
-    sent: a caller that sends a thousand requests at once waits for itself.
+    Each caller has one line answered in a round, however many connections it has, and nothing more is read from a
+    connection while a line of it or an answer waits: a caller that sends a thousand requests at once waits for itself.
     """
 
     def __init__(self, listener: socket.socket, handle: Handler) -> None:
@@ -68,7 +68,8 @@ class Server:
         self._handle = handle
         self._selector = selectors.DefaultSelector()
         self._connections: dict[int, _Connection] = {}
-        self._lines_waiting: set[int] = set()  # connections that may hold another whole line
+        self._lines_waiting: dict[int, None] = {}  # connections that may hold another whole line, longest waiting first
+        self._had_turn: set[int] = set()  # uids that were answered in this round, which may take several calls
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
 
@@ -78,17 +79,19 @@ class Server:
         while (left := end - time.monotonic()) > 0:
             ready = self._selector.select(0 if self._lines_waiting else left)
             selected = time.monotonic()
-            active = {key.fd for key, _events in ready} | self._lines_waiting
+            active = {key.fd for key, _events in ready} | self._lines_waiting.keys()
             for key, events in ready:
                 if key.fileobj is self._listener:
                     self._accept()
-                else:
-                    work = self._flush if events & selectors.EVENT_WRITE else self._receive
-                    self._carefully(self._connections[key.fd], work)
+                elif events & selectors.EVENT_WRITE:
+                    self._carefully(self._connections[key.fd], self._flush)
+                elif key.fd not in self._lines_waiting:
+                    self._carefully(self._connections[key.fd], self._receive)
             for number in list(self._lines_waiting):
-                self._carefully(self._connections[number], self._answer_one)
+                self._take_turn(self._connections[number])
                 if time.monotonic() > end:
                     return
+            self._had_turn.clear()
             self._drop_stalled(selected, active)
 
     def close(self) -> None:
@@ -126,22 +129,24 @@ class Server:
             return
         connection.received += data
         connection.progressed()
-        self._lines_waiting.add(connection.sock.fileno())
+        self._lines_waiting[connection.sock.fileno()] = None
 
-    def _answer_one(self, connection: _Connection) -> None:
-        number = connection.sock.fileno()
-        line = None if connection.answers else connection.next_line()
-        longest = connection.caller.max_line
+    def _take_turn(self, connection: _Connection) -> None:
+        """Answer one line, unless the caller had its turn in this round by way of another connection."""
+        if connection.uid in self._had_turn:
+            return
+        del self._lines_waiting[connection.sock.fileno()]
+        line, longest = connection.next_line(), connection.caller.max_line
+        if line is None and len(connection.received) <= longest:
+            return
+        self._had_turn.add(connection.uid)
         if line is not None and len(line) <= longest:
             self._answer(connection, line)
-        elif line is not None or (not connection.answers and len(connection.received) > longest):
+        else:
             message = f"a request of more than {longest} bytes"
             connection.answers += protocol.encode(protocol.failure(protocol.INVALID, message))
             connection.ending = True
-        else:
-            self._lines_waiting.discard(number)
-            return
-        self._flush(connection)
+        self._carefully(connection, self._flush)
 
     def _answer(self, connection: _Connection, line: bytes) -> None:
         try:
@@ -165,10 +170,9 @@ class Server:
             return
         connection.progressed()
         if connection.answers:
-            self._lines_waiting.discard(number)
             self._selector.modify(connection.sock, selectors.EVENT_WRITE)
         else:
-            self._lines_waiting.add(number)
+            self._lines_waiting[number] = None
             self._selector.modify(connection.sock, selectors.EVENT_READ)
 
     def _drop_stalled(self, now: float, active: set[int]) -> None:
@@ -180,7 +184,7 @@ class Server:
 
     def _close(self, connection: _Connection) -> None:
         number = connection.sock.fileno()
-        self._lines_waiting.discard(number)
+        self._lines_waiting.pop(number, None)
         if self._connections.pop(number, None):
             self._selector.unregister(connection.sock)
         connection.sock.close()
