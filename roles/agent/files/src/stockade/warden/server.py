@@ -172,7 +172,8 @@ class Server:
         if connection.answers:
             self._selector.modify(connection.sock, selectors.EVENT_WRITE)
         else:
-            self._lines_waiting[number] = None
+            if connection.received:
+                self._lines_waiting[number] = None
             self._selector.modify(connection.sock, selectors.EVENT_READ)
 
     def _drop_stalled(self, now: float, active: set[int]) -> None:
