@@ -44,7 +44,7 @@ def parse(content: bytes, name: str, remark_key: str) -> ListFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = name, len(_lines(error.object[: error.start].decode()))
+        place = name, len(_lines(error.object[: int(error.start)].decode()))
         raise StockadeError("%s, line %d: not UTF-8 text. Save the file as UTF-8" % place) from None
     entries: dict[str, Entry] = {}
     lines: dict[str, int] = {}
