@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 import json
 import os
-import random
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,8 +99,16 @@ def shell(host: str, _whose: str) -> Shell:
     return Shell(host)
 
 
-# A client's numbers go round, so that a second run against the same hosts does not meet the first one's counters.
-_numbers: Iterator[int] = itertools.cycle(random.sample(CLIENTS, len(CLIENTS)))
+_taking = threading.Lock()
+
+
+def _number() -> int:
+    """The next client's. They go round, across steps and runs: when one is back, hosts remember nothing of it."""
+    with _taking:
+        place = FLEET / "client"
+        number = int(place.read_text()) if place.exists() else CLIENTS[0]
+        place.write_text(str(number + 1 if number + 1 in CLIENTS else CLIENTS[0]))
+        return number
 
 
 class Client:
@@ -157,7 +164,7 @@ class Target:
         self.ipv4, self.ipv6 = ADDRESSES[name]
         self.old = name == "jail12"
         self._shell = shell(name, name)
-        self.client = Client(name, next(_numbers))
+        self.client = Client(name, _number())
 
     def shell(self, *words: str, check: bool = True) -> str:
         """What a command of root prints; it has to succeed."""
